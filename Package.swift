@@ -1,0 +1,34 @@
+// swift-tools-version: 6.2
+import PackageDescription
+
+let package = Package(
+    name: "tessera",
+    dependencies: [
+        .package(url: "https://github.com/apple/swift-crypto", from: "4.5.2")
+    ],
+    targets: [
+        // C: kernels of our own, and module maps over the system's libraries.
+        .target(name: "CKernels"),
+
+        // The floors: a target imports only what lies above it in this list.
+        .target(name: "TesseraKV", dependencies: ["CKernels", .product(name: "Crypto", package: "swift-crypto")]),
+    ],
+    swiftLanguageModes: [.v6],
+    cLanguageStandard: .c17
+)
+
+// One set of rules for every target that holds code. `unsafeFlags` carries optimisation alone: SwiftPM compiles C at
+// -O2, where the attention kernel loses a third of its speed, and specialises generics across modules only when asked.
+for target in package.targets where target.type != .system {
+    target.swiftSettings = [
+        .enableUpcomingFeature("ExistentialAny"),
+        .enableUpcomingFeature("InternalImportsByDefault"),
+        .enableUpcomingFeature("MemberImportVisibility"),
+        .treatAllWarnings(as: .error),
+        .unsafeFlags(["-cross-module-optimization"], .when(configuration: .release)),
+    ]
+    target.cSettings = [
+        .treatAllWarnings(as: .error),
+        .unsafeFlags(["-O3"], .when(configuration: .release)),
+    ]
+}

@@ -1,0 +1,10 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Numeric kernels with the instruction set chosen once at run time. Every symbol is named ck_…; every kernel has a
+// scalar form that the vector forms are tested against.
+#ifndef CKERNELS_H
+#define CKERNELS_H
+
+#include "ck_cpu.h"
+
+#endif

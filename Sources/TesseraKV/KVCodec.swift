@@ -1,0 +1,36 @@
+// SPDX-License-Identifier: Apache-2.0
+
+/// How the keys and values of one layer of a chunk become bytes, and how the bytes reach a request's buffer.
+///
+/// Keys are stored before RoPE; ``place(_:tokens:into:layer:at:rotary:)`` rotates them to where they stand now.
+public protocol KVCodec: Sendable {
+    /// The codec's name, as records and options state it.
+    var name: String { get }
+
+    /// The size of a layer record.
+    func byteCount(tokens: Int, layout: KVLayout) -> Int
+
+    /// The bytes of one layer.
+    ///
+    /// - Parameters:
+    ///   - keys: Keys before RoPE, (token, KV head, dimension).
+    ///   - values: Values, (token, KV head, dimension).
+    /// - Throws: ``TesseraError`` of code `invalidInput` when a number is not finite or too large for the codec,
+    ///   naming the token.
+    func encode(keys: [Float], values: [Float], layout: KVLayout) throws(TesseraError) -> [UInt8]
+
+    /// Decodes a layer record into a buffer: keys rotated to the slots' positions, values widened, one pass.
+    ///
+    /// - Parameters:
+    ///   - record: The bytes that ``encode(keys:values:layout:)`` made.
+    ///   - tokens: The number of tokens in the record.
+    ///   - buffer: The request's buffer, its positions set.
+    ///   - layer: The layer to fill.
+    ///   - slot: Where the record's first token goes; the others follow it.
+    ///   - rotary: The model's rotation.
+    /// - Throws: ``TesseraError`` of code `corrupt` when the record's length is not that of its tokens.
+    func place(
+        _ record: UnsafeRawBufferPointer, tokens: Int, into buffer: KVBuffer, layer: Int, at slot: Int,
+        rotary: RotaryTable
+    ) throws(TesseraError)
+}

@@ -1,0 +1,105 @@
+// SPDX-License-Identifier: Apache-2.0
+
+/// What an observer wants to see of one layer. Nothing is copied that was not asked for.
+public struct LayerNeeds: Sendable, Hashable {
+    /// Fresh keys and values of all rows.
+    public var keysAndValues: Bool
+    /// Fresh queries of all rows.
+    public var queries: Bool
+    /// The L2 norm of the residual stream of each row, as it enters the layer.
+    public var residualNorms: Bool
+    /// The slots of the rows whose attention probabilities are wanted; empty for none. It costs a second pass over
+    /// their scores.
+    public var attentionOf: [Int]
+
+    /// Asks for some of it.
+    public init(
+        keysAndValues: Bool = false, queries: Bool = false, residualNorms: Bool = false, attentionOf: [Int] = []
+    ) {
+        self.keysAndValues = keysAndValues
+        self.queries = queries
+        self.residualNorms = residualNorms
+        self.attentionOf = attentionOf
+    }
+
+    /// Nothing at all.
+    public static let nothing = LayerNeeds()
+}
+
+/// What a layer shows before its attention runs. Arrays that were not asked for are empty.
+public struct LayerProjection: Sendable {
+    /// The layer, from 0.
+    public var layer: Int
+    /// The slots of the rows, ascending.
+    public var slots: [Int]
+    /// Fresh keys before RoPE, (row, KV head, dimension).
+    public var keys: [Float]
+    /// Fresh values, (row, KV head, dimension).
+    public var values: [Float]
+    /// Fresh queries before RoPE, (row, query head, dimension).
+    public var queries: [Float]
+    /// The L2 norm of the residual stream of each row, as it enters the layer.
+    public var residualNorms: [Float]
+
+    /// Makes a projection of all its parts.
+    public init(
+        layer: Int, slots: [Int], keys: [Float] = [], values: [Float] = [], queries: [Float] = [],
+        residualNorms: [Float] = []
+    ) {
+        self.layer = layer
+        self.slots = slots
+        self.keys = keys
+        self.values = values
+        self.queries = queries
+        self.residualNorms = residualNorms
+    }
+}
+
+/// The attention probabilities of chosen rows in one layer.
+public struct LayerAttention: Sendable {
+    /// The layer, from 0.
+    public var layer: Int
+    /// The slots of the chosen rows that are computed in this layer.
+    public var slots: [Int]
+    /// Probabilities, (chosen row, query head, key slot); 0 where the mask hides a key.
+    public var probabilities: [Float]
+
+    /// Makes an attention view of all its parts.
+    public init(layer: Int, slots: [Int], probabilities: [Float]) {
+        self.layer = layer
+        self.slots = slots
+        self.probabilities = probabilities
+    }
+}
+
+/// Watches a partial prefill layer by layer and may narrow the set of rows that goes on.
+///
+/// This is the seam through which chunks are streamed in, captured and selected. All calls come from the computing
+/// thread, in the order `needs`, `layerBegins`, `select`, `layerAttended`, for layer 0, 1, 2 …
+public protocol LayerObserver: AnyObject {
+    /// What the observer wants to see of `layer`.
+    func needs(of layer: Int) -> LayerNeeds
+
+    /// Called before anything of `layer` is computed: on return, every cached row of this layer is in the buffer.
+    func layerBegins(_ layer: Int) throws(TesseraError)
+
+    /// Called when the layer's fresh keys and values exist, but are not yet in the buffer.
+    ///
+    /// - Returns: The slots that go on through attention, feed-forward and all later layers: a subset of the
+    ///   projection's, ascending; nil for all of them. Fresh keys and values of all rows are written in either case.
+    func select(_ projection: LayerProjection) throws(TesseraError) -> [Int]?
+
+    /// Called after the attention of a layer of which ``LayerNeeds/attentionOf`` was asked.
+    func layerAttended(_ attention: LayerAttention) throws(TesseraError)
+}
+
+extension LayerObserver {
+    /// By default nothing.
+    public func needs(of layer: Int) -> LayerNeeds { .nothing }
+    /// By default nothing is loaded.
+    public func layerBegins(_ layer: Int) throws(TesseraError) {}
+    /// By default all rows go on.
+    public func select(_ projection: LayerProjection) throws(TesseraError) -> [Int]? { nil }
+    /// By default ignored.
+    public func layerAttended(_ attention: LayerAttention) throws(TesseraError) {}
+}

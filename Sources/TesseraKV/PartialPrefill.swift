@@ -1,0 +1,60 @@
+// SPDX-License-Identifier: Apache-2.0
+
+/// One call of the core computation: some tokens are run through the layers over a KV buffer that may already hold
+/// the keys and values of others.
+///
+/// A row is one computed token. Row r writes its fresh keys and values into slot `slots[r]` of the buffer and attends
+/// to every slot below `keyCount` whose position is not greater than its own. Positions are the buffer's.
+public struct PartialPrefill: Sendable {
+    /// What enters the first layer.
+    public enum Input: Sendable {
+        /// Token ids, one per row.
+        case tokens([TokenID])
+        /// Embeddings of shape (row, model width), for input that is not text.
+        case embeddings([Float])
+    }
+
+    /// Which rows' logits are wanted.
+    public enum Logits: Sendable, Hashable {
+        /// No logits: the KV is all that is wanted.
+        case none
+        /// Those of the last row.
+        case last
+        /// Those of every row that is still computed in the last layer.
+        case all
+    }
+
+    /// What enters the first layer.
+    public var input: Input
+    /// The buffer slot of each row, ascending and without repeats.
+    public var slots: [Int]
+    /// Slots `0 ..< keyCount` can be attended to; at least one more than the last of `slots`.
+    public var keyCount: Int
+    /// Which rows' logits are wanted.
+    public var logits: Logits
+
+    /// Makes a call of all its parts.
+    public init(input: Input, slots: [Int], keyCount: Int, logits: Logits) {
+        self.input = input
+        self.slots = slots
+        self.keyCount = keyCount
+        self.logits = logits
+    }
+}
+
+/// What a partial prefill gives back.
+public struct PrefillOutput: Sendable {
+    /// Logits of shape (row, vocabulary): none, one row, or one per row left in the last layer.
+    public var logits: [Float]
+    /// The slots that were computed through the last layer, ascending.
+    public var slots: [Int]
+    /// For each layer, the number of rows that went through attention and feed-forward in it.
+    public var computedRows: [Int]
+
+    /// Makes an output of all its parts.
+    public init(logits: [Float], slots: [Int], computedRows: [Int]) {
+        self.logits = logits
+        self.slots = slots
+        self.computedRows = computedRows
+    }
+}

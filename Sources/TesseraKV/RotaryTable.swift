@@ -1,0 +1,56 @@
+// SPDX-License-Identifier: Apache-2.0
+
+internal import Foundation
+
+/// A model's rotary position embedding (RoPE), reduced to what placement needs: one frequency per pair of dimensions.
+///
+/// Su et al., *RoFormer* (2021), §3.4.2. The pair i of a head at position p turns by the angle p · `frequencies[i]`.
+/// Angles are computed in fp32, as the models' reference implementations do.
+public struct RotaryTable: Sendable, Hashable {
+    /// Which two dimensions of a head form a pair.
+    public enum Pairing: String, Sendable, Hashable, Codable {
+        /// Dimensions 2i and 2i + 1, as in GGUF files of the `llama` architecture.
+        case interleaved
+        /// Dimensions i and i + d/2, as in the checkpoints of GPT-NeoX and most others.
+        case halves
+    }
+
+    /// Radians per position for each pair; twice as many dimensions are rotated, any others are left alone.
+    public let frequencies: [Float]
+    /// Which dimensions form a pair.
+    public let pairing: Pairing
+    /// The factor on cosine and sine (YaRN's attention factor); 1 for most models.
+    public let magnitude: Float
+
+    /// Makes a table of known frequencies.
+    public init(frequencies: [Float], pairing: Pairing, magnitude: Float = 1) {
+        self.frequencies = frequencies
+        self.pairing = pairing
+        self.magnitude = magnitude
+    }
+
+    /// The plain table: frequency i is base^(−2i / dimensions).
+    ///
+    /// - Parameters:
+    ///   - dimensions: The number of rotated dimensions of a head; even.
+    ///   - base: RoPE's θ.
+    ///   - pairing: Which dimensions form a pair.
+    public init(dimensions: Int, base: Float, pairing: Pairing) {
+        self.init(
+            frequencies: stride(from: 0, to: dimensions, by: 2).map { i in
+                Float(1 / pow(Double(base), Double(i) / Double(dimensions)))
+            }, pairing: pairing)
+    }
+
+    /// Cosine and sine of each pair's angle at `position`, with the magnitude applied.
+    public func angles(at position: Int) -> (cosines: [Float], sines: [Float]) {
+        let angles = frequencies.map { Float(position) * $0 }
+        return (angles.map { cosf($0) * magnitude }, angles.map { sinf($0) * magnitude })
+    }
+
+    func add(to digester: inout Digester) {
+        digester.add(frequencies)
+        digester.add(pairing.rawValue)
+        digester.add(magnitude.bitPattern)
+    }
+}
