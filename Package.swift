@@ -12,9 +12,11 @@ let package = Package(
 
         // The floors: a target imports only what lies above it in this list.
         .target(name: "TesseraKV", dependencies: ["CKernels", .product(name: "Crypto", package: "swift-crypto")]),
+        .target(name: "TesseraReuse", dependencies: ["TesseraKV"]),
 
         .target(name: "TesseraTestSupport", dependencies: ["TesseraKV"], path: "Tests/TesseraTestSupport"),
         .testTarget(name: "TesseraKVTests", dependencies: ["TesseraKV", "CKernels", "TesseraTestSupport"]),
+        .testTarget(name: "TesseraReuseTests", dependencies: ["TesseraKV", "TesseraReuse", "TesseraTestSupport"]),
     ],
     swiftLanguageModes: [.v6],
     cLanguageStandard: .c17

@@ -14,7 +14,7 @@ import Testing
     @Test(arguments: sets) func `rounds as IEEE half precision does`(isa: ck_isa) {
         ck_isa_limit(isa)
         defer { ck_isa_limit(ck_isa_detected()) }
-        var generator = SeededGenerator(seed: 1)
+        var generator = SplitMix64(seed: 1)
         // Every magnitude that fp16 has, ties between neighbours, and the edges of its range.
         var numbers = (0..<4096).map { _ in
             Float.random(in: -1...1, using: &generator) * pow(2, Float.random(in: -26...15, using: &generator))
@@ -55,7 +55,7 @@ import Testing
 
     private func placeAndCompare(_ heads: Int, _ dimension: Int, _ rotated: Int, _ pairing: RotaryTable.Pairing) throws
     {
-        var generator = SeededGenerator(seed: 2)
+        var generator = SplitMix64(seed: 2)
         let layout = KVLayout(layers: 2, heads: heads, headDimension: dimension)
         let table = RotaryTable(dimensions: rotated, base: 10_000, pairing: pairing)
         let keys = generator.floats(5 * layout.width, scale: 4)
