@@ -88,27 +88,13 @@ struct CanonicalComposition {
     }
 
     private mutating func composition(of first: Unicode.Scalar, _ second: Unicode.Scalar) -> Unicode.Scalar? {
-        if let syllable = syllable(of: first, second) { return syllable }
         let key = UInt64(first.value) << 32 | UInt64(second.value)
         if let known = compositions[key] { return known }
-        var pair = String.UnicodeScalarView()
-        pair.append(first)
-        pair.append(second)
-        let joined = String(pair).precomposedStringWithCanonicalMapping.unicodeScalars
+        // Of a composed character and one more (Hangul, Kannada) Foundation makes nothing; of all the parts it does.
+        let parts = String.UnicodeScalarView(decomposition(of: first) + [second])
+        let joined = String(parts).precomposedStringWithCanonicalMapping.unicodeScalars
         let found = joined.count == 1 ? joined.first : nil
         compositions[key] = .some(found)
         return found
-    }
-
-    /// Hangul, by the arithmetic of section 3.12 of the standard: a leading consonant with a vowel, or both with a
-    /// trailing consonant.
-    private func syllable(of first: Unicode.Scalar, _ second: Unicode.Scalar) -> Unicode.Scalar? {
-        switch (first.value, second.value) {
-        case (0x1100...0x1112, 0x1161...0x1175):
-            Unicode.Scalar(0xAC00 + ((first.value - 0x1100) * 21 + second.value - 0x1161) * 28)
-        case (0xAC00...0xD7A3, 0x11A8...0x11C2) where (first.value - 0xAC00) % 28 == 0:
-            Unicode.Scalar(first.value + second.value - 0x11A7)
-        default: nil
-        }
     }
 }

@@ -2,6 +2,7 @@
 
 import Foundation
 import TesseraKV
+import TesseraTestSupport
 
 @testable import TesseraRuntime
 
@@ -9,8 +10,7 @@ import TesseraKV
 enum TokenizerFixture: String, CaseIterable, Sendable {
     case gpt2, llama3, qwen2, spm
 
-    static let folder = URL(filePath: #filePath).deletingLastPathComponent()
-        .appending(path: "../../../Fixtures/tokenizers").standardized
+    static let folder = fixtures.appending(path: "tokenizers")
 
     static let goldens = Result {
         try JSONDecoder().decode(Goldens.self, from: Data(contentsOf: folder.appending(path: "goldens.json")))
