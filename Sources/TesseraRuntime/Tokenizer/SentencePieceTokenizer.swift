@@ -37,9 +37,9 @@ struct SentencePieceTokenizer: Tokenizer {
         pieces = try SentencePieces(vocabulary, scores, byteTokens, file)
         userDefined = vocabulary.matcher(of: .userDefined)
         control = vocabulary.matcher(of: .control)
-        contents = vocabulary.tokens.map { Self.withSpaces($0) }.enumerated().map { id, text in
-            byteTokens.firstIndex(of: TokenID(id)).map { [UInt8($0)] } ?? text
-        }
+        var contents = vocabulary.tokens.map { Self.withSpaces($0) }
+        for (byte, id) in byteTokens.enumerated() { contents[Int(id)] = [UInt8(byte)] }
+        self.contents = contents
 
         var digester = Digester()
         digester.add("SentencePiece BPE")
