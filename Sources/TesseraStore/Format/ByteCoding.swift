@@ -73,7 +73,9 @@ struct ByteReader {
 
     mutating func text() throws(TesseraError) -> String {
         let count = Int(try number(UInt16.self))
-        guard let text = String(validating: try take(count), as: UTF8.self) else { throw damaged("text") }
+        let bytes = try take(count)
+        let text = String(decoding: bytes, as: UTF8.self)
+        guard text.utf8.elementsEqual(bytes) else { throw damaged("text") }
         return text
     }
 

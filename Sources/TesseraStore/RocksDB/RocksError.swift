@@ -28,7 +28,7 @@ private func rocksError(_ text: String, _ path: String, _ doing: String) -> Tess
     if text.contains("While lock file") || text.contains("lock hold by current process") {
         return TesseraError(.locked, "\(what). Another process holds the store; end it first.")
     }
-    if text.hasPrefix("Corruption") {
+    if text.hasPrefix("Corruption") || text.contains("larger than file length") {
         return TesseraError(
             .corrupt, "\(what). The store's files are damaged: delete the store and warm it again, or restore a copy.")
     }

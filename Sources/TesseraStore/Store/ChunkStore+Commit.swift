@@ -25,7 +25,7 @@ extension ChunkStore {
     private func updateCatalog(_ session: StoreSession, _ ledger: inout Ledger) {
         do {
             try CatalogKeeper(session).catchUp(with: ledger.state)
-            if ledger.journalLength >= Self.longestJournal { try cutJournal(session, &ledger) }
+            if ledger.journalLength >= longestJournal.value { try cutJournal(session, &ledger) }
         } catch {
             note("the catalog couldn't follow: \(error)")
         }
@@ -39,6 +39,4 @@ extension ChunkStore {
         try session.database.write(batch)
         ledger.journalLength = 0
     }
-
-    private static let longestJournal = 4096
 }

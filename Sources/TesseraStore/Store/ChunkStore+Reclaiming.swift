@@ -10,7 +10,11 @@ extension ChunkStore {
     func reclaim(_ session: StoreSession, _ ledger: inout Ledger) {
         let sparse = ledger.segments.filter { $0.byteCount > 2 * $0.liveBytes + Self.negligibleBytes }
         for segment in sparse {
-            do { try move(segment, session, &ledger) } catch {
+            do {
+                try move(segment, session, &ledger)
+                // By now nothing of ours pins the file, so that it is gone when this returns.
+                if !ledger.holds(record: segment.first) { drop([segment.first...segment.last], session) }
+            } catch {
                 note("couldn't reclaim the bytes of removed records: \(error)")
                 return
             }
@@ -38,6 +42,5 @@ extension ChunkStore {
             for record in moved { next.release(record: segment.first, byteCount: record.header.byteCount) }
             _ = next.removeDeadSegments()
         }
-        if !ledger.holds(record: segment.first) { drop([range], session) }
     }
 }

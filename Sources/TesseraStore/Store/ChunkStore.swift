@@ -17,6 +17,8 @@ package final class ChunkStore: Sendable {
     let options: StoreOptions
     let counters = StoreCounters()
     let ledger: Mutex<Ledger>
+    /// Commits after which the journal is cut; a test lowers it.
+    let longestJournal = Atomic(4096)
     private let current: Mutex<StoreSession?>
     private let noted = Mutex<[String]>([])
 
