@@ -1,0 +1,127 @@
+// SPDX-License-Identifier: Apache-2.0
+
+internal import TesseraKV
+
+/// The header record of a chunk or prefix: everything about it but the bytes of its layers.
+///
+/// It is what makes a record exist: layers without a header are rubbish, a header without its layers is damage.
+struct RecordHeader: Sendable, Equatable {
+    /// Where a layer's bytes end and what they must add up to.
+    struct Layer: Sendable, Equatable {
+        var byteCount: Int
+        var checksum: UInt64
+    }
+
+    var kind: RecordKind
+    var provenance: Provenance
+    /// The number that the layer records are stored under.
+    var record: UInt64
+    /// Microseconds since 1970.
+    var created: Int64
+    var fingerprint: Digest256
+    var namespace: String
+    var codec: String
+    var layout: KVLayout
+    var tokens: [TokenID]
+    var layers: [Layer]
+
+    static let magic: UInt32 = 0x4B53_5354  // "TSSK"
+    static let version: UInt16 = 1
+    static let mostTokens = 1 << 24
+    static let longestText = 1024
+    static let largestLayer = 1 << 30
+
+    /// The size of all layers.
+    var byteCount: Int { layers.reduce(0) { $0 + $1.byteCount } }
+
+    init(of chunk: ChunkRecord, record: UInt64, created: Int64) {
+        (kind, provenance, self.record, self.created) = (chunk.kind, chunk.provenance, record, created)
+        (fingerprint, namespace, codec) = (chunk.fingerprint, chunk.namespace, chunk.codec)
+        (layout, tokens) = (chunk.layout, chunk.tokens)
+        layers = chunk.layers.map { layer in
+            Layer(byteCount: layer.count, checksum: layer.withUnsafeBytes { TesseraStore.checksum($0) })
+        }
+    }
+
+    /// The header's bytes as they are stored under `key`.
+    ///
+    /// The checksum is seeded with the key, so that a header that turns up under another one is damage too.
+    func encoded(for key: ChunkKey) -> [UInt8] {
+        var writer = ByteWriter()
+        writer.add(Self.magic)
+        writer.add(Self.version)
+        writer.add(kind.rawValue)
+        writer.add(provenance.rawValue)
+        writer.add(record)
+        writer.add(created)
+        writer.add(fingerprint)
+        writer.add(namespace)
+        writer.add(codec)
+        writer.add(UInt32(layout.layers))
+        writer.add(UInt32(layout.heads))
+        writer.add(UInt32(layout.headDimension))
+        writer.add(tokens)
+        for layer in layers {
+            writer.add(UInt32(layer.byteCount))
+            writer.add(layer.checksum)
+        }
+        return writer.sealed(seed: Self.seed(key))
+    }
+
+    /// Reads a header strictly.
+    ///
+    /// - Throws: `corrupt` for anything that ``encoded(for:)`` wouldn't have written, `unsupported` for a version that
+    ///   this build doesn't know.
+    init(_ bytes: UnsafeRawBufferPointer, for key: ChunkKey) throws(TesseraError) {
+        var reader = try ByteReader(sealed: bytes, name: "a record's header", seed: Self.seed(key))
+        guard try reader.number() == Self.magic else { throw reader.damaged("magic number") }
+        guard try reader.number() == Self.version else {
+            throw TesseraError(.unsupported, "a record has a format that only a newer Tessera reads; update Tessera")
+        }
+        guard let kind = RecordKind(rawValue: try reader.number()) else { throw reader.damaged("kind") }
+        guard let provenance = Provenance(rawValue: try reader.number()) else { throw reader.damaged("provenance") }
+        (self.kind, self.provenance) = (kind, provenance)
+        record = try reader.number()
+        created = try reader.number()
+        fingerprint = try reader.digest()
+        namespace = try reader.text()
+        codec = try reader.text()
+        guard namespace.utf8.count <= Self.longestText, codec.utf8.count <= Self.longestText else {
+            throw reader.damaged("name")
+        }
+        layout = try Self.layout(&reader)
+        tokens = try reader.tokens()
+        guard !tokens.isEmpty, tokens.count <= Self.mostTokens else { throw reader.damaged("number of tokens") }
+        layers = []
+        layers.reserveCapacity(layout.layers)
+        for _ in 0..<layout.layers {
+            let byteCount = Int(try reader.number(UInt32.self))
+            guard byteCount > 0, byteCount <= Self.largestLayer else { throw reader.damaged("layer size") }
+            layers.append(Layer(byteCount: byteCount, checksum: try reader.number()))
+        }
+        try reader.finish()
+    }
+
+    /// Whether the layers of a range are all there, with the lengths and checksums that the header says.
+    func matches(_ pinned: PinnedLayers, _ range: Range<Int>) -> Bool {
+        let expected = layers[range]
+        return expected.count == pinned.layers.count
+            && zip(expected, pinned.layers).allSatisfy { layer, bytes in
+                layer.byteCount == bytes.count && layer.checksum == TesseraStore.checksum(bytes)
+            }
+    }
+
+    private static func layout(_ reader: inout ByteReader) throws(TesseraError) -> KVLayout {
+        let (layers, heads, dimension) = (
+            try reader.number(UInt32.self), try reader.number(UInt32.self), try reader.number(UInt32.self)
+        )
+        guard (1...UInt32(StoreKey.lastLayer)).contains(layers), heads > 0, dimension > 0,
+            !heads.multipliedReportingOverflow(by: dimension).overflow
+        else { throw reader.damaged("layout") }
+        return KVLayout(layers: Int(layers), heads: Int(heads), headDimension: Int(dimension))
+    }
+
+    private static func seed(_ key: ChunkKey) -> UInt64 {
+        key.digest.bytes.withUnsafeBytes { TesseraStore.checksum($0) }
+    }
+}

@@ -1,0 +1,60 @@
+// SPDX-License-Identifier: Apache-2.0
+
+internal import TesseraKV
+
+/// The keys of everything in the database (`Format.md` has the table).
+///
+/// Numbers are big-endian, so that RocksDB's order of bytes is their order.
+enum StoreKey {
+    /// The highest number a layer can have.
+    static let lastLayer = Int(UInt16.max)
+
+    /// The one record of the store's state.
+    static let state = [UInt8(ascii: "m")]
+
+    /// The one record of the catalog's seal.
+    static let seal = [UInt8(ascii: "c")]
+
+    static let headers = range(of: "h")
+    static let segments = range(of: "s")
+    static let journal = range(of: "j")
+    static let fingerprints = range(of: "f")
+    static let quarantine = range(of: "q")
+
+    static func header(_ key: ChunkKey) -> [UInt8] { headers.start + key.digest.bytes }
+    static func segment(_ firstRecord: UInt64) -> [UInt8] { segments.start + bigEndian(firstRecord) }
+    static func journal(_ sequence: UInt64) -> [UInt8] { journal.start + bigEndian(sequence) }
+    static func fingerprint(_ digest: Digest256) -> [UInt8] { fingerprints.start + digest.bytes }
+
+    static func quarantine(_ sequence: UInt64, _ key: ChunkKey) -> [UInt8] {
+        quarantine.start + bigEndian(sequence) + key.digest.bytes
+    }
+
+    /// The key of a layer record, in the column family of layers.
+    static func layer(_ record: UInt64, _ layer: Int) -> [UInt8] {
+        bigEndian(record) + bigEndian(UInt16(clamping: layer))
+    }
+
+    /// The record that a layer's key belongs to; nil for a key that is none.
+    static func record(ofLayer key: UnsafeRawBufferPointer) -> UInt64? {
+        key.count == 10 ? UInt64(bigEndian: key.loadUnaligned(as: UInt64.self)) : nil
+    }
+
+    /// The chunk key in a header's key; nil for a key that is none.
+    static func chunk(ofHeader key: UnsafeRawBufferPointer) -> ChunkKey? {
+        Digest256(bytes: key.dropFirst()).map(ChunkKey.init(digest:))
+    }
+
+    /// The number in a segment's or a journal entry's key; nil for a key that has none.
+    static func number(_ key: UnsafeRawBufferPointer) -> UInt64? {
+        key.count == 9 ? UInt64(bigEndian: key.loadUnaligned(fromByteOffset: 1, as: UInt64.self)) : nil
+    }
+
+    private static func range(of kind: Unicode.Scalar) -> (start: [UInt8], end: [UInt8]) {
+        ([UInt8(ascii: kind)], [UInt8(ascii: kind) + 1])
+    }
+
+    private static func bigEndian(_ value: some FixedWidthInteger) -> [UInt8] {
+        withUnsafeBytes(of: value.bigEndian) { [UInt8]($0) }
+    }
+}

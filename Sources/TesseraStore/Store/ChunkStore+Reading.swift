@@ -1,0 +1,152 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package import TesseraKV
+
+extension ChunkStore {
+    /// Finds the record of a key, if it is of just this fingerprint and these tokens.
+    ///
+    /// The key finds, the rest decides: a record of another fingerprint or of other tokens is a miss and is counted,
+    /// and so is a damaged header, which is also taken out.
+    ///
+    /// - Throws: Only when the store has been closed.
+    package func lookup(
+        _ key: ChunkKey, fingerprint: Digest256, tokens: [TokenID]
+    ) throws(TesseraError) -> StoredChunk? {
+        guard let chunk = try find(key, try session()) else {
+            counters.misses.increment()
+            return nil
+        }
+        guard chunk.fingerprint == fingerprint, chunk.tokens == tokens else {
+            counters.mismatches.increment()
+            counters.misses.increment()
+            return nil
+        }
+        counters.hits.increment()
+        noteUse(of: key)
+        return chunk
+    }
+
+    /// Finds the longest prefix record whose whole run of ids leads `tokens`.
+    ///
+    /// - Throws: When the store has been closed or the catalog fails.
+    package func longestPrefix(
+        fingerprint: Digest256, namespace: String, tokens: [TokenID]
+    ) throws(TesseraError) -> StoredChunk? {
+        let session = try session()
+        let lengths = try session.catalog.prefixLengths(
+            fingerprint: fingerprint, namespace: namespace, upTo: tokens.count)
+        for length in lengths {
+            let run = Array(tokens.prefix(length))
+            let key = ChunkKey(fingerprint: fingerprint, namespace: namespace, prefix: run)
+            guard let chunk = try find(key, session) else { continue }
+            guard chunk.fingerprint == fingerprint, chunk.tokens == run, chunk.kind == .prefix else {
+                counters.mismatches.increment()
+                continue
+            }
+            counters.hits.increment()
+            noteUse(of: key)
+            return chunk
+        }
+        counters.misses.increment()
+        return nil
+    }
+
+    /// Whether a record stands under each key. Nothing of it is verified and nothing is counted.
+    ///
+    /// - Complexity: O(keys), some microseconds for each.
+    package func contains(_ keys: [ChunkKey]) throws(TesseraError) -> [Bool] {
+        let database = try session().database
+        var there: [Bool] = []
+        there.reserveCapacity(keys.count)
+        for key in keys {
+            there.append(try database.withValue(StoreKey.header(key)) { (_) throws(TesseraError) in true } ?? false)
+        }
+        return there
+    }
+
+    /// Loads a record: all layers or a miss.
+    ///
+    /// Every layer is found, measured and verified before this returns, so that nothing can go wrong between layer 0
+    /// and the last. No byte is copied. A record that is damaged is counted and taken out, one that was removed
+    /// meanwhile is a plain miss.
+    ///
+    /// - Throws: Only when the store has been closed.
+    package func load(_ chunk: StoredChunk) throws(TesseraError) -> LoadedChunk? {
+        guard case .whole(let chunk, let pinned) = read(chunk, chunk.header.layers.indices, try session()) else {
+            return nil
+        }
+        return LoadedChunk(chunk, pinned)
+    }
+
+    /// Calls `body` with the bytes of one layer, verified.
+    ///
+    /// - Throws: `corrupt` when the layer is damaged (the record is counted and taken out), `notFound` when the record
+    ///   was removed meanwhile, `io` when it can't be read, or what `body` throws.
+    package func withLayer<Result>(
+        _ layer: Int, of chunk: StoredChunk, _ body: (UnsafeRawBufferPointer) throws(TesseraError) -> Result
+    ) throws(TesseraError) -> Result {
+        precondition(chunk.header.layers.indices.contains(layer), "layer beyond the record")
+        switch read(chunk, layer..<layer + 1, try session()) {
+        case .whole(_, let pinned):
+            return try withExtendedLifetime(pinned) { () throws(TesseraError) in try body(pinned.layers[0]) }
+        case .removed: throw TesseraError(.notFound, "the record has been removed from the store")
+        case .damaged: throw TesseraError(.corrupt, "the record is damaged and was taken out of the store")
+        case .failed(let error): throw error
+        }
+    }
+
+    /// What came of reading layers.
+    private enum Reading {
+        case whole(StoredChunk, PinnedLayers)
+        case removed, damaged
+        case failed(TesseraError)
+    }
+
+    /// Reads layers and verifies them. A record that was moved since its lookup is read where it stands now.
+    private func read(_ asked: StoredChunk, _ layers: Range<Int>, _ session: StoreSession) -> Reading {
+        var chunk = asked
+        do {
+            while true {
+                if let pinned = try verified(chunk, layers, session) { return .whole(chunk, pinned) }
+                guard let header = try session.header(chunk.key) else { return .removed }
+                if header.record == chunk.header.record { break }
+                chunk = StoredChunk(key: chunk.key, header: header)
+            }
+            try writing { (session, ledger) throws(TesseraError) in
+                try quarantine(chunk.key, ifRecord: chunk.header.record, session, &ledger)
+            }
+            return .damaged
+        } catch {
+            counters.failedReads.increment()
+            note("a read failed: \(error)")
+            return .failed(error)
+        }
+    }
+
+    /// The layers, when all of them are there and are what the header says; nil for damage.
+    private func verified(
+        _ chunk: StoredChunk, _ layers: Range<Int>, _ session: StoreSession
+    ) throws(TesseraError) -> PinnedLayers? {
+        do {
+            let pinned = try PinnedLayers(session.database, record: chunk.header.record, layers: layers)
+            return chunk.header.matches(pinned, layers) ? pinned : nil
+        } catch  where error.code == .corrupt {
+            return nil
+        }
+    }
+
+    /// A key's record; nil when there is none or its header is damaged, which is dealt with.
+    private func find(_ key: ChunkKey, _ session: StoreSession) throws(TesseraError) -> StoredChunk? {
+        do {
+            return try session.header(key).map { StoredChunk(key: key, header: $0) }
+        } catch  where error.code == .corrupt {
+            do {
+                try writing { (session, ledger) throws(TesseraError) in try quarantine(key, session, &ledger) }
+            } catch { note("a damaged record couldn't be taken out: \(error)") }
+        } catch {
+            counters.failedReads.increment()
+            note("a read failed: \(error)")
+        }
+        return nil
+    }
+}

@@ -1,0 +1,98 @@
+// SPDX-License-Identifier: Apache-2.0
+
+internal import Foundation
+internal import TesseraKV
+
+/// Opening and closing a store: the steps, in order, and what each mends.
+struct StoreOpening {
+    let session: StoreSession
+    let ledger: Ledger
+    private(set) var notes: [String] = []
+
+    init(_ url: URL) throws(TesseraError) {
+        let directory = try StoreDirectory(url)
+        let lock = try StoreLock(directory)
+        try directory.clearStaging()
+        let database = try RocksDatabase(path: directory.database, lock: lock)
+        ledger = try Self.readLedger(database)
+        if try Self.dropUnclaimedFiles(database, ledger) > 0 {
+            notes.append("deleted layers of a write that was cut short")
+        }
+        let (catalog, note) = try Self.openCatalog(directory, database)
+        session = StoreSession(directory: directory, database: database, catalog: catalog)
+        if let note { notes.append(note) }
+        if try CatalogKeeper(session).catchUp(with: ledger.state) == .madeAgain, ledger.state.sequence > 0, note == nil
+        {
+            notes.append("made the catalog again: it was missing or another store's")
+        }
+    }
+
+    /// The clean end: the catalog on disk and sealed, so that the next opening need not check it.
+    static func end(_ session: StoreSession, _ state: StoreState) {
+        let seal = WriteBatch()
+        do {
+            try CatalogKeeper(session).catchUp(with: state)
+            try session.catalog.close()
+            seal.delete(from: StoreKey.journal(0), upTo: StoreKey.journal(state.sequence))
+            seal.put(StoreKey.seal, try CatalogSeal(of: session.directory.catalog).encoded)
+            try session.database.write(seal)
+        } catch {
+            // Without its seal the catalog is checked, and made again if need be, when the store is next opened.
+        }
+    }
+
+    private static func readLedger(_ database: RocksDatabase) throws(TesseraError) -> Ledger {
+        let known = try database.withValue(StoreKey.state) { (bytes) throws(TesseraError) in try StoreState(bytes) }
+        let state = known ?? StoreState(identity: .random(in: .min ... .max))
+        if known == nil {
+            let batch = WriteBatch()
+            batch.put(StoreKey.state, state.encoded)
+            try database.write(batch)
+        }
+        var segments: [Segment] = []
+        try database.scan(from: StoreKey.segments.start, upTo: StoreKey.segments.end) {
+            (key, value) throws(TesseraError) in
+            guard let first = StoreKey.number(key) else { return true }
+            segments.append(try Segment(value, first: first))
+            return true
+        }
+        return Ledger(state: state, segments: segments)
+    }
+
+    /// Deletes files of layers that no commit claims: a process was killed between writing them and the commit, or
+    /// between a removal's commit and the deletion.
+    private static func dropUnclaimedFiles(_ database: RocksDatabase, _ ledger: Ledger) throws(TesseraError) -> Int {
+        let unclaimed = database.layerFiles().filter { !ledger.holds(record: $0) }
+        for first in unclaimed {
+            let next = ledger.segments.first { $0.first > first }?.first ?? .max
+            try database.dropLayerFiles(first...next - 1)
+        }
+        return unclaimed.count
+    }
+
+    /// Opens the catalog. One that is not as it was sealed, or that SQLite finds damaged, is deleted and begun anew.
+    private static func openCatalog(
+        _ directory: StoreDirectory, _ database: RocksDatabase
+    ) throws(TesseraError) -> (Catalog, note: String?) {
+        let seal = try database.value(StoreKey.seal)
+        if seal != nil {
+            let batch = WriteBatch()
+            batch.delete(StoreKey.seal)
+            try database.write(batch)
+        }
+        if FileManager.default.fileExists(atPath: directory.catalog) {
+            if let seal {
+                if seal == (try? CatalogSeal(of: directory.catalog).encoded) {
+                    return (try Catalog(path: directory.catalog), nil)
+                }
+            } else if let catalog = try? Catalog(path: directory.catalog), catalog.isSound() {
+                return (catalog, nil)
+            }
+            for suffix in ["", "-wal", "-shm"] {
+                try? FileManager.default.removeItem(atPath: directory.catalog + suffix)
+            }
+            return (try Catalog(path: directory.catalog), "made the catalog again: it was damaged or exchanged")
+        }
+        return (try Catalog(path: directory.catalog), nil)
+    }
+}

@@ -1,0 +1,52 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package import TesseraKV
+
+/// What a store holds and how it has served since it was opened.
+package struct StoreStatistics: Sendable {
+    /// The records of one kind in one namespace.
+    package struct Tally: Sendable, Equatable {
+        /// What the records stand for.
+        package var kind: RecordKind
+        /// The tenant scope.
+        package var namespace: String
+        /// How many there are.
+        package var records: Int
+        /// Their tokens.
+        package var tokens: Int
+        /// The bytes of their layers.
+        package var byteCount: Int
+    }
+
+    /// What is stored, by kind and namespace.
+    package var tallies: [Tally]
+    /// Lookups that found their record.
+    package var hits: Int
+    /// Lookups that found none.
+    package var misses: Int
+    /// Of the misses, those where a record stood under the key but was of other tokens or another fingerprint.
+    package var mismatches: Int
+    /// Records that were found damaged and taken out.
+    package var damaged: Int
+    /// Reads that failed for another reason than damage; each was a miss.
+    package var failedReads: Int
+    /// Bytes in table files that no record uses any more.
+    package var garbageByteCount: Int
+
+    /// The number of all records.
+    package var records: Int { tallies.reduce(0) { $0 + $1.records } }
+    /// The tokens of all records.
+    package var tokens: Int { tallies.reduce(0) { $0 + $1.tokens } }
+    /// The bytes of all records' layers.
+    package var byteCount: Int { tallies.reduce(0) { $0 + $1.byteCount } }
+}
+
+/// A fingerprint in the store that is not the one asked about, and why its records can't be used.
+package struct FingerprintMismatch: Sendable, Equatable {
+    /// The stored fingerprint's digest.
+    package var digest: Digest256
+    /// How many records it has.
+    package var records: Int
+    /// The names of the fields in which it differs, in canonical order.
+    package var fields: [String]
+}

@@ -1,0 +1,53 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package import TesseraKV
+
+/// A record that a lookup found: all about it but the bytes of its layers.
+///
+/// It is a note and holds nothing on disk: when the record is removed meanwhile, loading it is a miss.
+package struct StoredChunk: Sendable {
+    /// The name that the record is stored by.
+    package let key: ChunkKey
+    let header: RecordHeader
+
+    /// What the record stands for in a prompt.
+    package var kind: RecordKind { header.kind }
+    /// Behind what its KV was computed.
+    package var provenance: Provenance { header.provenance }
+    /// The digest of the fingerprint that its KV was computed under.
+    package var fingerprint: Digest256 { header.fingerprint }
+    /// The tenant scope.
+    package var namespace: String { header.namespace }
+    /// The ids of the chunk, or of the whole prefix.
+    package var tokens: [TokenID] { header.tokens }
+    /// The shape of keys and values.
+    package var layout: KVLayout { header.layout }
+    /// The name of the codec that made the layers' bytes.
+    package var codec: String { header.codec }
+    /// The size of all layers.
+    package var byteCount: Int { header.byteCount }
+    /// When the record was put, in microseconds since 1970.
+    package var created: Int64 { header.created }
+}
+
+/// A record whose layers are at hand, whole and verified.
+///
+/// The bytes lie where the operating system mapped the file and stay valid for as long as this object lives, also
+/// when the record is removed or the store is closed meanwhile.
+package final class LoadedChunk: Sendable {
+    /// The record.
+    package let chunk: StoredChunk
+    private let pinned: PinnedLayers
+
+    init(_ chunk: StoredChunk, _ pinned: PinnedLayers) {
+        (self.chunk, self.pinned) = (chunk, pinned)
+    }
+
+    /// Calls `body` with the bytes of a layer. They must not be used after this object is gone.
+    package func withLayer<Result, Failure: Error>(
+        _ layer: Int, _ body: (UnsafeRawBufferPointer) throws(Failure) -> Result
+    ) throws(Failure) -> Result {
+        precondition(chunk.layout.layers > layer && layer >= 0, "layer beyond the record")
+        return try withExtendedLifetime(self) { () throws(Failure) in try body(pinned.layers[layer]) }
+    }
+}

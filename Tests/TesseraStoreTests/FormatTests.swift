@@ -1,0 +1,141 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import TesseraKV
+import TesseraTestSupport
+import Testing
+
+@testable import TesseraStore
+
+@Suite struct FormatTests {
+    private let key = Sample.record(1).key
+    private let header = RecordHeader(of: Sample.record(1, namespace: "tenant"), record: 7, created: 123)
+
+    /// Decodes bytes from a block of exactly their size, so that a sanitizer sees any step beyond them.
+    private func decode(_ bytes: [UInt8], for key: ChunkKey? = nil) throws(TesseraError) -> RecordHeader {
+        try bytes.withBytes { (bytes) throws(TesseraError) in try RecordHeader(bytes, for: key ?? self.key) }
+    }
+
+    @Test func `a header decodes to what was encoded`() throws {
+        var numbers = SplitMix64(seed: 1)
+        for _ in 0..<500 {
+            let layout = KVLayout(
+                layers: .random(in: 1...40, using: &numbers), heads: .random(in: 1...16, using: &numbers),
+                headDimension: .random(in: 1...256, using: &numbers))
+            let tokens = (0..<Int.random(in: 1...600, using: &numbers)).map { _ in
+                TokenID.random(in: .min ... .max, using: &numbers)
+            }
+            let chunk = ChunkRecord(
+                kind: RecordKind.allCases.randomElement(using: &numbers) ?? .chunk, fingerprint: Sample.fingerprint,
+                namespace: String(repeating: "né", count: .random(in: 0...300, using: &numbers)), tokens: tokens,
+                layout: layout, codec: "fp16",
+                layers: (0..<layout.layers).map { _ in [UInt8](repeating: 1, count: .random(in: 1...9, using: &numbers))
+                })
+            let header = RecordHeader(of: chunk, record: numbers.next(), created: .random(in: .min ... .max))
+            #expect(try decode(header.encoded(for: chunk.key), for: chunk.key) == header)
+        }
+    }
+
+    @Test func `the bytes of format version 1 are still read`() throws {
+        let chunk = ChunkRecord(
+            kind: .prefix, fingerprint: Digest256(of: [9]), namespace: "n", tokens: [5, -1],
+            layout: .init(
+                layers: 1, heads: 2, headDimension: 3), codec: "fp16", layers: [[1, 2, 3]])
+        let header = RecordHeader(of: chunk, record: 0x0102, created: 0x0304)
+        let hex = header.encoded(for: chunk.key).map { String(Int($0) + 0x100, radix: 16).dropFirst() }.joined()
+        #expect(
+            hex
+                == "5453534b01000101020100000000000004030000000000002b4c342f5433ebe591a1da77e013d1b72475562d48578dca8b84bac6"
+                + "651c3cb901006e0400667031360100000002000000030000000200000005000000ffffffff030000003b73ae32769bceeb0b5f"
+                + "e379525ef6ed")
+    }
+
+    @Test func `a header with any byte changed or missing is damage`() throws {
+        let bytes = header.encoded(for: key)
+        for index in bytes.indices {
+            for bit in 0..<8 {
+                var changed = bytes
+                changed[index] ^= 1 << bit
+                #expect(code { _ = try decode(changed) } == .corrupt)
+            }
+            #expect(code { _ = try decode(Array(bytes.prefix(index))) } == .corrupt)
+        }
+        #expect(code { _ = try decode(bytes + [0]) } == .corrupt)
+    }
+
+    @Test func `a header under another key is damage`() {
+        #expect(code { _ = try decode(header.encoded(for: key), for: Sample.record(2).key) } == .corrupt)
+    }
+
+    /// 120,000 headers with a few bytes changed, cut or added, and the checksum made right again: each is either
+    /// refused or says the same when it is written again.
+    @Test func `damage under a valid checksum is refused or harmless`() throws {
+        var numbers = SplitMix64(seed: 2)
+        let seed = key.digest.bytes.withUnsafeBytes { checksum($0) }
+        let body = Array(header.encoded(for: key).dropLast(8))
+        var refused = 0
+        for _ in 0..<120_000 {
+            var changed = body
+            for _ in 0..<Int.random(in: 1...4, using: &numbers) { mutate(&changed, &numbers) }
+            var sealed = ByteWriter()
+            for byte in changed { sealed.add(byte) }
+            let bytes = sealed.sealed(seed: seed)
+            do {
+                #expect(try decode(bytes).encoded(for: key) == bytes)
+            } catch {
+                #expect([.corrupt, .unsupported].contains(error.code))
+                refused += 1
+            }
+        }
+        #expect(refused > 10_000)
+    }
+
+    @Test func `counts beyond the record are refused before memory is taken for them`() throws {
+        for name in ["journal", "fingerprint"] {
+            var writer = ByteWriter()
+            if name == "journal" { writer.add(UInt64(1)) }
+            writer.add(UInt32.max)
+            let bytes = writer.sealed()
+            let refusal = code {
+                try bytes.withBytes { (bytes) throws(TesseraError) in
+                    if name == "journal" {
+                        _ = try JournalEntry(bytes)
+                    } else {
+                        _ = try FingerprintRecord(bytes, digest: Sample.fingerprint)
+                    }
+                }
+            }
+            #expect(refusal == .corrupt)
+        }
+    }
+
+    @Test func `the small records decode to what was encoded and refuse any change`() throws {
+        var state = StoreState(identity: 5)
+        (state.nextRecord, state.sequence, state.nonce, state.diskCap) = (9, 8, 7, 6)
+        let segment = Segment(first: 3, last: 5, byteCount: 100, liveRecords: 2, liveBytes: 60)
+        let entry = JournalEntry(nonce: 4, keys: [key, Sample.record(2).key])
+        func check(_ bytes: [UInt8], _ decodes: (UnsafeRawBufferPointer) throws(TesseraError) -> Bool) throws {
+            #expect(try bytes.withBytes(decodes))
+            for index in bytes.indices {
+                var changed = bytes
+                changed[index] ^= 0x10
+                #expect(code { _ = try changed.withBytes(decodes) } == .corrupt)
+                #expect(code { _ = try Array(bytes.prefix(index)).withBytes(decodes) } == .corrupt)
+            }
+        }
+        try check(state.encoded) { (bytes) throws(TesseraError) in try StoreState(bytes) == state }
+        try check(segment.encoded) { (bytes) throws(TesseraError) in try Segment(bytes, first: 3) == segment }
+        try check(entry.encoded) { (bytes) throws(TesseraError) in try JournalEntry(bytes) == entry }
+    }
+
+    private func mutate(_ bytes: inout [UInt8], _ numbers: inout SplitMix64) {
+        guard !bytes.isEmpty else { return bytes.append(1) }
+        let index = Int.random(in: bytes.indices, using: &numbers)
+        switch Int.random(in: 0..<5, using: &numbers) {
+        case 0: bytes[index] ^= 1 << UInt8.random(in: 0..<8, using: &numbers)
+        case 1: bytes[index] = [0, 1, 0x7F, 0x80, 0xFF].randomElement(using: &numbers) ?? 0
+        case 2: bytes.removeSubrange(index..<min(bytes.count, index + .random(in: 1...8, using: &numbers)))
+        case 3: bytes.insert(UInt8.random(in: .min ... .max, using: &numbers), at: index)
+        default: bytes.swapAt(index, Int.random(in: bytes.indices, using: &numbers))
+        }
+    }
+}

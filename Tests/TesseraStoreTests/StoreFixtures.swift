@@ -1,0 +1,61 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import Foundation
+import TesseraKV
+import TesseraTestSupport
+
+@testable import TesseraStore
+
+/// Records whose every byte follows from a number, so that a reader can tell what must be there.
+enum Sample {
+    static let fingerprint = Digest256(of: [1])
+    static let layout = KVLayout(layers: 3, heads: 2, headDimension: 4)
+
+    static func record(
+        _ number: Int, kind: RecordKind = .chunk, namespace: String = "", fingerprint: Digest256 = fingerprint,
+        tokens: [TokenID]? = nil, layerBytes: Int = 100, layout: KVLayout = layout
+    ) -> ChunkRecord {
+        var numbers = SplitMix64(seed: UInt64(number))
+        let layers = (0..<layout.layers).map { _ in bytes(layerBytes, &numbers) }
+        return ChunkRecord(
+            kind: kind, fingerprint: fingerprint, namespace: namespace,
+            tokens: tokens ?? (0..<20).map { TokenID(number * 100 + $0) }, layout: layout, codec: "fp16",
+            layers: layers)
+    }
+
+    private static func bytes(_ count: Int, _ numbers: inout SplitMix64) -> [UInt8] {
+        let words = (0..<(count + 7) / 8).map { _ in numbers.next() }
+        return words.withUnsafeBytes { Array($0.prefix(count)) }
+    }
+}
+
+extension ChunkStore {
+    /// Opens a test's store in a folder of it: no byte of the disk is kept free.
+    convenience init(in folder: URL, diskCap: Int? = nil, freeDiskFloor: Int = 0) throws {
+        try self.init(
+            directory: folder.appending(path: "store"),
+            options: StoreOptions(diskCap: diskCap, freeDiskFloor: freeDiskFloor))
+    }
+
+    func lookup(_ record: ChunkRecord) throws -> StoredChunk? {
+        try lookup(record.key, fingerprint: record.fingerprint, tokens: record.tokens)
+    }
+
+    /// The layers of a record as they come back; nil for a miss.
+    func layers(of record: ChunkRecord) throws -> [[UInt8]]? {
+        guard let chunk = try lookup(record), let loaded = try load(chunk) else { return nil }
+        return (0..<chunk.layout.layers).map { loaded.withLayer($0) { [UInt8]($0) } }
+    }
+}
+
+/// Runs `body` with the database of a closed store, to do to it what no store would.
+func withDatabase(of folder: URL, _ body: (RocksDatabase, StoreDirectory) throws -> Void) throws {
+    let directory = try StoreDirectory(folder.appending(path: "store"))
+    try body(try RocksDatabase(path: directory.database, lock: try StoreLock(directory)), directory)
+}
+
+/// The code of the error that `body` throws; nil when it throws none of ours.
+func code(_ body: () throws -> Void) -> TesseraError.Code? {
+    do { try body() } catch { return (error as? TesseraError)?.code }
+    return nil
+}
