@@ -95,6 +95,7 @@ private final class HTMLReader {
         }
         switch name {
         case "title": isTitle = false
+        case "li": item = false
         case "pre":
             preformatted = max(0, preformatted - 1)
             if preformatted == 0 && preformattedStart >= 0 { sections.addVerbatim(preformattedStart..<bytes.count) }
@@ -125,7 +126,8 @@ private final class HTMLReader {
 
     private func separate(_ name: String) {
         if Self.blocks.contains(name) {
-            widen(heading == nil ? .paragraph : .space)
+            // A paragraph at the beginning of an item stands behind its dash.
+            widen(heading != nil ? .space : item ? .line : .paragraph)
         } else if Self.lines.contains(name) {
             widen(heading == nil ? .line : .space)
         } else if name == "td" || name == "th" {

@@ -45,28 +45,37 @@ struct IndexDatabase: Sendable {
                     String.fromDatabaseValue(values[0]).map(SearchQuery.separated)
                 })
         }
+        guard try !Self.isForeign(path) else {
+            throw TesseraError(
+                .invalidInput, "\(path) is a database of another program; name another file for the index")
+        }
         pool = try DatabasePool(path: path, configuration: settings)
         var digester = Digester()
         digester.add(Self.version)
         digester.add(configuration)
         let wanted = Data(digester.digest().bytes)
-        let found = try pool.read { database in try Self.configuration(of: database, path: path) }
+        let found = try pool.read { database in try Self.configuration(of: database) }
         guard found != wanted else { return }
         try pool.write { database in try Self.create(in: database, wanted) }
         if found != nil { rebuilt = "the tokenizer or the chunking is another than before" }
     }
 
+    /// Whether the file holds tables that are not ours, by SQLite's file header alone: opening it would change it.
+    private static func isForeign(_ path: String) throws -> Bool {
+        guard let file = FileHandle(forReadingAtPath: path) else { return false }
+        let header = try file.read(upToCount: 100) ?? Data()
+        func number(at offset: Int) -> Int32 {
+            header[offset..<offset + 4].reduce(0) { $0 << 8 | Int32($1) }
+        }
+        guard header.count == 100, header.starts(with: "SQLite format 3\0".utf8) else { return false }
+        // A database of one page has no tables; ours is one until its first checkpoint.
+        return number(at: 68) != application && number(at: 28) > 1
+    }
+
     /// The configuration that a database was filled under; nil for an empty one.
-    private static func configuration(of database: Database, path: String) throws -> Data? {
-        let application = try Int32.fetchOne(database, sql: "PRAGMA application_id")
-        if application == Self.application {
-            return try Data.fetchOne(database, sql: "SELECT digest FROM configuration") ?? Data()
-        }
-        guard try Int.fetchOne(database, sql: "SELECT COUNT(*) FROM sqlite_master") == 0 else {
-            throw TesseraError(
-                .invalidInput, "\(path) is a database of another program; name another file for the index")
-        }
-        return nil
+    private static func configuration(of database: Database) throws -> Data? {
+        guard try Int32.fetchOne(database, sql: "PRAGMA application_id") == application else { return nil }
+        return try Data.fetchOne(database, sql: "SELECT digest FROM configuration") ?? Data()
     }
 
     private static func create(in database: Database, _ configuration: Data) throws {
