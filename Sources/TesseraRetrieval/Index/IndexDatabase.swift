@@ -40,6 +40,8 @@ struct IndexDatabase: Sendable {
         var settings = Configuration()
         settings.busyMode = .timeout(10)
         settings.prepareDatabase { database in
+            // The log of one great document would else keep its size beside the database.
+            try database.execute(sql: "PRAGMA journal_size_limit = \(16 << 20)")
             database.add(
                 function: DatabaseFunction("words", argumentCount: 1, pure: true) { values in
                     String.fromDatabaseValue(values[0]).map(SearchQuery.separated)
