@@ -32,11 +32,11 @@ enum ChatTemplate {
             if let ending { variables["eos_token"] = .string(ending) }
             return try JinjaInterpreter.render(template, variables: variables, now: now)
         }
-        do {
+        do throws(TesseraError) {
             guard hasSystem else {
                 return try split(render([("user", userMark)]), at: [(userMark, [.contexts, .question])])
             }
-            do {
+            do throws(TesseraError) {
                 return try split(
                     render([("system", systemMark), ("user", userMark)]),
                     at: [(systemMark, [.system]), (userMark, [.contexts, .question])])

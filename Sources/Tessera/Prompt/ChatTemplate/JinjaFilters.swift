@@ -253,6 +253,10 @@ enum JinjaFilters {
                 return arguments.count > 1 ? arguments[1] : .none
             }
             return dictionary[key]
+        case "items":
+            var pairs: [JinjaValue] = []
+            for entry in dictionary.entries { pairs.append(.list(try JinjaList([.string(entry.key), entry.value]))) }
+            return .list(try JinjaList(pairs))
         default: throw .template("the method “\(name)” is not supported")
         }
     }

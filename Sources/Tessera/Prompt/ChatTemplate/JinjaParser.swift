@@ -89,8 +89,9 @@ struct JinjaParser {
         while true {
             let (body, end) = try body(until: ["elif", "else", "endif"])
             branches.append((condition, body))
-            guard var (word, rest) = end, word != "endif" else { break }
-            if word == "else" {
+            guard let end, end.word != "endif" else { break }
+            var rest = end.rest
+            if end.word == "else" {
                 try rest.finish()
                 return .branch(branches, otherwise: try self.body(endedBy: "endif"))
             }
