@@ -2,7 +2,7 @@
 
 /// How the keys and values of one layer of a chunk become bytes, and how the bytes reach a request's buffer.
 ///
-/// Keys are stored before RoPE; ``place(_:tokens:into:layer:at:rotary:)`` rotates them to where they stand now.
+/// Keys are stored before RoPE; ``place(_:tokens:into:layer:at:angles:)`` rotates them to where they stand now.
 public protocol KVCodec: Sendable {
     /// The codec's name, as records and options state it.
     var name: String { get }
@@ -27,10 +27,10 @@ public protocol KVCodec: Sendable {
     ///   - buffer: The request's buffer, its positions set.
     ///   - layer: The layer to fill.
     ///   - slot: Where the record's first token goes; the others follow it.
-    ///   - rotary: The model's rotation.
+    ///   - angles: The model's rotation at the positions of those slots.
     /// - Throws: ``TesseraError`` of code `corrupt` when the record's length is not that of its tokens.
     func place(
         _ record: UnsafeRawBufferPointer, tokens: Int, into buffer: KVBuffer, layer: Int, at slot: Int,
-        rotary: RotaryTable
+        angles: RotaryAngles
     ) throws(TesseraError)
 }

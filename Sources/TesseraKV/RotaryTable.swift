@@ -42,10 +42,20 @@ public struct RotaryTable: Sendable, Hashable {
             }, pairing: pairing)
     }
 
-    /// Cosine and sine of each pair's angle at `position`, with the magnitude applied.
-    public func angles(at position: Int) -> (cosines: [Float], sines: [Float]) {
-        let angles = frequencies.map { Float(position) * $0 }
-        return (angles.map { cosf($0) * magnitude }, angles.map { sinf($0) * magnitude })
+    /// Cosine and sine of each pair's angle at some positions, with the magnitude applied.
+    public func angles(at positions: some Collection<Int32>) -> RotaryAngles {
+        var cosines: [Float] = []
+        var sines: [Float] = []
+        cosines.reserveCapacity(positions.count * frequencies.count)
+        sines.reserveCapacity(positions.count * frequencies.count)
+        for position in positions {
+            for frequency in frequencies {
+                let angle = Float(position) * frequency
+                cosines.append(cosf(angle) * magnitude)
+                sines.append(sinf(angle) * magnitude)
+            }
+        }
+        return RotaryAngles(cosines: cosines, sines: sines, pairs: frequencies.count, pairing: pairing)
     }
 
     func add(to digester: inout Digester) {
@@ -53,4 +63,16 @@ public struct RotaryTable: Sendable, Hashable {
         digester.add(pairing.rawValue)
         digester.add(magnitude.bitPattern)
     }
+}
+
+/// The rotation of some tokens, computed once and used in every layer.
+public struct RotaryAngles: Sendable, Equatable {
+    /// Cosines, (token, pair).
+    public let cosines: [Float]
+    /// Sines, (token, pair).
+    public let sines: [Float]
+    /// The number of rotated pairs in a head.
+    public let pairs: Int
+    /// Which dimensions form a pair.
+    public let pairing: RotaryTable.Pairing
 }

@@ -5,6 +5,8 @@
 #ifndef CKERNELS_H
 #define CKERNELS_H
 
+#include "ck_convert.h"
 #include "ck_cpu.h"
+#include "ck_place.h"
 
 #endif

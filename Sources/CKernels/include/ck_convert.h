@@ -1,0 +1,15 @@
+// SPDX-License-Identifier: Apache-2.0
+#ifndef CK_CONVERT_H
+#define CK_CONVERT_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+/// Rounds fp32 to fp16, ties to even. Returns n, or the index of the first number that is not finite or exceeds fp16's
+/// range; nothing behind it is then defined.
+size_t ck_f16_from_f32(uint16_t *out, const float *in, size_t n);
+
+/// Widens fp16 to fp32, exactly.
+void ck_f32_from_f16(float *out, const uint16_t *in, size_t n);
+
+#endif
