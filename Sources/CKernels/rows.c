@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "ck_cpu.h"
+#include "f16.h"
 
 typedef struct row_kernels {
     float (*sum_of_squares)(const float *, size_t);
@@ -15,37 +16,16 @@ typedef struct row_kernels {
     void (*rope)(const float *, const float *, const float *, size_t, size_t, size_t, float *);
     void (*narrow_bf16)(const float *, uint16_t *, size_t);
     void (*widen_bf16)(const uint16_t *, float *, size_t);
-    void (*widen_fp16)(const uint16_t *, float *, size_t);
     void (*widen_q8_0)(const uint8_t *, float *, size_t);
 } row_kernels;
 
 #define INLINE static inline __attribute__((always_inline))
 
-INLINE float from_bits(uint32_t bits) {
-    float value;
-    memcpy(&value, &bits, sizeof value);
-    return value;
-}
-
-INLINE uint32_t to_bits(float value) {
-    uint32_t bits;
-    memcpy(&bits, &value, sizeof bits);
-    return bits;
-}
-
 INLINE uint16_t to_bf16(float value) {
-    uint32_t bits = to_bits(value);
+    uint32_t bits = bits_of_f32(value);
     uint32_t rounded = (bits + 0x7fff + (bits >> 16 & 1)) >> 16;
     uint32_t quiet = bits >> 16 | 0x40;
     return (uint16_t)((bits & 0x7fffffff) > 0x7f800000 ? quiet : rounded);
-}
-
-// The exponent is moved by a multiplication, which also makes subnormals right; infinities and NaN get theirs set.
-INLINE float from_fp16(uint16_t half) {
-    uint32_t magnitude = (uint32_t)(half & 0x7fff) << 13;
-    uint32_t bits = to_bits(from_bits(magnitude) * 0x1p112f);
-    bits |= (half & 0x7c00) == 0x7c00 ? 0x7f800000u : 0;
-    return from_bits(bits | (uint32_t)(half & 0x8000) << 16);
 }
 
 // e^x with a relative error below 3e-7, clamped where the result would leave the normal numbers.
@@ -61,7 +41,7 @@ INLINE float exponential(float x) {
     p = p * f + 1.6666665459e-1f;
     p = p * f + 5.0000001201e-1f;
     p = p * (f * f) + f + 1;
-    return p * from_bits((uint32_t)((int32_t)n + 127) << 23);
+    return p * f32_of_bits((uint32_t)((int32_t)n + 127) << 23);
 }
 
 // The reference sums in order; the vector forms sum in as many strands as the compiler finds best.
@@ -137,7 +117,5 @@ float ck_norm(const float *x, size_t n) { return sqrtf(kernels()->sum_of_squares
 void ck_narrow_bf16(const float *x, uint16_t *out, size_t n) { kernels()->narrow_bf16(x, out, n); }
 
 void ck_widen_bf16(const uint16_t *x, float *out, size_t n) { kernels()->widen_bf16(x, out, n); }
-
-void ck_widen_fp16(const uint16_t *x, float *out, size_t n) { kernels()->widen_fp16(x, out, n); }
 
 void ck_widen_q8_0(const uint8_t *x, float *out, size_t n) { kernels()->widen_q8_0(x, out, n); }

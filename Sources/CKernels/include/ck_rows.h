@@ -27,9 +27,8 @@ float ck_norm(const float *x, size_t n);
 /// fp32 to BF16.
 void ck_narrow_bf16(const float *x, uint16_t *out, size_t n);
 
-/// BF16, fp16 and Q8_0 to fp32. Q8_0 is blocks of 32 numbers: an fp16 scale, then 32 signed bytes; n is a multiple of 32.
+/// BF16 and Q8_0 to fp32. Q8_0 is blocks of 32 numbers: an fp16 scale, then 32 signed bytes; n is a multiple of 32.
 void ck_widen_bf16(const uint16_t *x, float *out, size_t n);
-void ck_widen_fp16(const uint16_t *x, float *out, size_t n);
 void ck_widen_q8_0(const uint8_t *x, float *out, size_t n);
 
 #endif
