@@ -90,12 +90,10 @@ public final class CPUEngine: ModelRuntime {
     public func prefill(
         _ call: PartialPrefill, over buffer: KVBuffer, observer: (any LayerObserver)? = nil
     ) throws(TesseraError) -> PrefillOutput {
-        try thread.run { isCancelled throws(TesseraError) in
-            try withoutActuallyEscaping(isCancelled) { isCancelled throws(TesseraError) in
-                var pass = try ForwardPass(
-                    llama, call, over: buffer, observer: observer, isCancelled: isCancelled)
-                return try pass.run()
-            }
+        let llama = llama
+        return try thread.run { isCancelled throws(TesseraError) in
+            var pass = try ForwardPass(llama, call, over: buffer, observer: observer, isCancelled: isCancelled)
+            return try pass.run()
         }
     }
 }

@@ -28,42 +28,39 @@ final class EngineThread: Sendable {
     ///
     /// `body` is lent a flag that becomes true when the calling task is cancelled meanwhile.
     func run<R>(
-        _ body: (_ isCancelled: () -> Bool) throws(TesseraError) -> R
+        _ body: @escaping (_ isCancelled: @escaping () -> Bool) throws(TesseraError) -> R
     ) throws(TesseraError) -> R {
-        let call = Call()
-        var result: Result<R, TesseraError>?
-        withoutActuallyEscaping(body) { body in
-            // The caller waits, so that nothing here is touched by two threads at once.
-            nonisolated(unsafe) let body = body
-            nonisolated(unsafe) let slot = withUnsafeMutablePointer(to: &result) { $0 }
-            inbox.put {
-                do throws(TesseraError) {
-                    slot.pointee = .success(try body { call.cancelled.load(ordering: .relaxed) })
-                } catch {
-                    slot.pointee = .failure(error)
-                }
-                call.finish()
+        let call = Call<R>()
+        inbox.put {
+            do throws(TesseraError) {
+                call.finish(.success(try body { call.cancelled.load(ordering: .relaxed) }))
+            } catch {
+                call.finish(.failure(error))
             }
-            call.wait()
         }
-        guard let result else { preconditionFailure("an engine job ended without a result") }
-        return try result.get()
+        return try call.result().get()
     }
 
     /// One handed-over job, seen from the caller.
-    private final class Call: Sendable {
+    ///
+    /// `@unchecked Sendable` because the outcome is written before the semaphore is signalled and read after.
+    private final class Call<R>: @unchecked Sendable {
         let cancelled = Atomic<Bool>(false)
         private let done = DispatchSemaphore(value: 0)
+        private var outcome: Result<R, TesseraError>?
 
-        func finish() {
+        func finish(_ outcome: Result<R, TesseraError>) {
+            self.outcome = outcome
             done.signal()
         }
 
         /// Waits for the end and meanwhile passes the cancellation of the calling task on.
-        func wait() {
+        func result() -> Result<R, TesseraError> {
             while done.wait(timeout: .now() + .milliseconds(50)) == .timedOut {
                 if Task.isCancelled { cancelled.store(true, ordering: .relaxed) }
             }
+            guard let outcome else { preconditionFailure("an engine job ended without an outcome") }
+            return outcome
         }
     }
 

@@ -22,7 +22,8 @@ extension ForwardPass {
         let queries = try model.scratch.queries.reserve(rows.count * stride, of: Float.self)
         for tile in tiles {
             let normed = try norm(tile, weights.attentionNorm)
-            try weights.query.multiply(rows: tile.count, normed, adding: false, into: queries + tile.lowerBound * stride)
+            try weights.query.multiply(
+                rows: tile.count, normed, adding: false, into: queries + tile.lowerBound * stride)
         }
         return queries
     }
@@ -45,7 +46,11 @@ extension ForwardPass {
             let chosen = try model.scratch.chosenQueries.reserve(watched.count * stride, of: Float.self)
             for tile in tiles {
                 let fresh: UnsafeMutablePointer<Float>
-                if let queries { fresh = queries + tile.lowerBound * stride } else { fresh = try tileQueries(tile, weights) }
+                if let queries {
+                    fresh = queries + tile.lowerBound * stride
+                } else {
+                    fresh = try tileQueries(tile, weights)
+                }
                 rotate(fresh, tile)
                 for (place, row) in watched.enumerated() where tile.contains(row) {
                     (chosen + place * stride).update(from: fresh + (row - tile.lowerBound) * stride, count: stride)
@@ -106,7 +111,8 @@ extension ForwardPass {
             guard let weight = weight.baseAddress else { return }
             model.team.run(over: tile.count, grain: 8) { range in
                 for row in range {
-                    precision.norm(rows + row * width, weight, epsilon: epsilon, count: width, into: out + row * rowBytes)
+                    precision.norm(
+                        rows + row * width, weight, epsilon: epsilon, count: width, into: out + row * rowBytes)
                 }
             }
         }

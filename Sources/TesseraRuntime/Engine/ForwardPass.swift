@@ -119,7 +119,9 @@ struct ForwardPass {
         let (width, queryWidth) = (model.configuration.width, model.configuration.queryWidth)
         for (row, index) in kept.enumerated() where row != index {
             (residual + row * width).update(from: residual + index * width, count: width)
-            if let queries { (queries + row * queryWidth).update(from: queries + index * queryWidth, count: queryWidth) }
+            if let queries {
+                (queries + row * queryWidth).update(from: queries + index * queryWidth, count: queryWidth)
+            }
         }
         rows = kept.map { rows[$0] }
     }
@@ -148,7 +150,9 @@ struct ForwardPass {
     private func gathered(_ start: UnsafePointer<Float>, width: Int, stride: Int) -> [Float] {
         [Float](unsafeUninitializedCapacity: rows.count * width) { out, count in
             for row in rows.indices {
-                copy(UnsafeBufferPointer(start: start + row * stride, count: width), to: out.baseAddress, at: row * width)
+                copy(
+                    UnsafeBufferPointer(start: start + row * stride, count: width), to: out.baseAddress, at: row * width
+                )
             }
             count = rows.count * width
         }

@@ -36,7 +36,8 @@ extension RotaryTable {
         guard let tensor = file.tensor("rope_freqs.weight") else { return nil }
         let factors = try file.vector(tensor, count: pairs)
         guard factors.allSatisfy({ $0.isFinite && $0 > 0 }) else {
-            throw TesseraError(.corrupt, "\(file.path): the tensor rope_freqs.weight holds a factor that is not positive")
+            throw TesseraError(
+                .corrupt, "\(file.path): the tensor rope_freqs.weight holds a factor that is not positive")
         }
         return factors
     }
@@ -75,7 +76,8 @@ private struct Scaling {
             let fast = try file.floatIfPresent("llama.rope.scaling.yarn_beta_fast") ?? 32
             let slow = try file.floatIfPresent("llama.rope.scaling.yarn_beta_slow") ?? 1
             guard context > 0, fast.isFinite, slow.isFinite, fast > slow, slow > 0 else {
-                throw TesseraError(.corrupt, "\(file.path): the llama.rope.scaling values of yarn contradict each other")
+                throw TesseraError(
+                    .corrupt, "\(file.path): the llama.rope.scaling values of yarn contradict each other")
             }
             yarn = (Double(context), Double(fast), Double(slow))
             magnitude *= 1 + 0.1 * log(max(1, factor))

@@ -67,7 +67,8 @@ final class OneDNN {
         var plain = try layout([inputs, outputs], dnnl_bf16, dnnl_ba)
         var packed = packed
         var description: dnnl_primitive_desc_t?
-        try check(dnnl_reorder_primitive_desc_create(&description, &plain, engine, &packed, engine, nil), "pack weights")
+        try check(
+            dnnl_reorder_primitive_desc_create(&description, &plain, engine, &packed, engine, nil), "pack weights")
         guard let description else { throw TesseraError(.unsupported, "oneDNN can't pack these weights") }
         defer { dnnl_primitive_desc_destroy(description) }
         var primitive: dnnl_primitive_t?

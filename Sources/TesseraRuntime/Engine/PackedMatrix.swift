@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
-internal import COneDNN
 internal import CKernels
+internal import COneDNN
 internal import TesseraKV
 
 /// Weights in BF16, packed for oneDNN once at load.

@@ -13,7 +13,8 @@ extension PartialPrefill {
             buffer.layout == model.configuration.layout,
             "the buffer's layout \(buffer.layout) is not the model's, \(model.configuration.layout)")
         try require(
-            zip(slots, slots.dropFirst()).allSatisfy { $0 < $1 }, "the slots of a prefill have to ascend without repeats")
+            zip(slots, slots.dropFirst()).allSatisfy { $0 < $1 },
+            "the slots of a prefill have to ascend without repeats")
         try require(
             slots[0] >= 0 && slots[slots.count - 1] < keyCount,
             "the slots \(slots[0]) to \(slots[slots.count - 1]) do not lie below the key count \(keyCount)")

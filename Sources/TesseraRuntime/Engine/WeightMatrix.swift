@@ -30,7 +30,8 @@ struct StackedRows {
     /// Lends the bytes of the runs of rows that `range` is made of, tensor by tensor.
     func withRows(
         _ range: Range<Int>,
-        _ body: (_ type: GGUFTensorType, _ bytes: UnsafeRawBufferPointer, _ rows: Range<Int>) throws(TesseraError) -> Void
+        _ body: (_ type: GGUFTensorType, _ bytes: UnsafeRawBufferPointer, _ rows: Range<Int>) throws(TesseraError) ->
+            Void
     ) throws(TesseraError) {
         var first = 0
         for tensor in tensors {
