@@ -48,6 +48,8 @@ final class LlamaModel: @unchecked Sendable {
                 embedding.type.widen(base + Int(token) * rowBytes, count: width, into: out + row * width)
             }
         }
+        // The kernel maps whole neighbourhoods of what is touched.
+        file.release(embedding)
     }
 }
 

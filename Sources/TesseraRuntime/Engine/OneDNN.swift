@@ -13,7 +13,7 @@ internal import TesseraKV
 final class OneDNN {
     /// What a product is made for.
     private struct Shape: Hashable {
-        var rows: Int, outputs: Int, inputs: Int, stride: Int, adding: Bool
+        var rows: Int, outputs: Int, inputs: Int, adding: Bool
     }
 
     private struct Product {
@@ -52,31 +52,46 @@ final class OneDNN {
     /// The layout in which products want weights of shape (outputs, inputs).
     func packedLayout(outputs: Int, inputs: Int) throws(TesseraError) -> dnnl_memory_desc_t {
         var any = try layout([inputs, outputs], dnnl_bf16, dnnl_format_tag_any)
-        let shape = Shape(rows: 512, outputs: outputs, inputs: inputs, stride: outputs, adding: false)
+        let shape = Shape(rows: 512, outputs: outputs, inputs: inputs, adding: false)
         let description = try describe(shape, weights: &any)
         defer { dnnl_primitive_desc_destroy(description) }
         return try queried(description, dnnl_query_weights_md)
     }
 
-    /// Packs plain BF16 weights of shape (outputs, inputs).
+    /// Packs a run of the rows of a weight matrix into their place.
+    ///
+    /// - Parameters:
+    ///   - plain: BF16 weights of shape (rows.count, inputs).
+    ///   - rows: Which of the outputs they are; a run begins at a multiple of ``packingStep``.
+    ///   - packed: The layout of the whole matrix.
+    ///   - out: The memory of the whole matrix, zero where nothing was packed yet.
     func pack(
-        _ weights: UnsafeMutablePointer<UInt16>, outputs: Int, inputs: Int, as packed: dnnl_memory_desc_t,
+        _ plain: UnsafeMutablePointer<UInt16>, rows: Range<Int>, inputs: Int, as packed: dnnl_memory_desc_t,
         into out: UnsafeMutableRawPointer
     ) throws(TesseraError) {
         // The library speaks of a matrix (inputs, outputs); "ba" says that its second index runs slowest.
-        var plain = try layout([inputs, outputs], dnnl_bf16, dnnl_ba)
-        var packed = packed
+        var source = try layout([inputs, rows.count], dnnl_bf16, dnnl_ba)
+        var whole = packed
+        var target = dnnl_memory_desc_t()
+        try withDimensions([inputs, rows.count]) { extents throws(TesseraError) in
+            try withDimensions([0, rows.lowerBound]) { offsets throws(TesseraError) in
+                try check(dnnl_memory_desc_init_submemory(&target, &whole, extents, offsets), "lay out packed weights")
+            }
+        }
         var description: dnnl_primitive_desc_t?
         try check(
-            dnnl_reorder_primitive_desc_create(&description, &plain, engine, &packed, engine, nil), "pack weights")
+            dnnl_reorder_primitive_desc_create(&description, &source, engine, &target, engine, nil), "pack weights")
         guard let description else { throw TesseraError(.unsupported, "oneDNN can't pack these weights") }
         defer { dnnl_primitive_desc_destroy(description) }
         var primitive: dnnl_primitive_t?
         try check(dnnl_primitive_create(&primitive, description), "pack weights")
         guard let primitive else { throw TesseraError(.unsupported, "oneDNN can't pack these weights") }
         defer { dnnl_primitive_destroy(primitive) }
-        try execute(primitive, [(DNNL_ARG_FROM, plain, UnsafeMutableRawPointer(weights)), (DNNL_ARG_TO, packed, out)])
+        try execute(primitive, [(DNNL_ARG_FROM, source, UnsafeMutableRawPointer(plain)), (DNNL_ARG_TO, target, out)])
     }
+
+    /// A multiple of every block of outputs that the library packs by (16, 32, 48 or 64).
+    static let packingStep = 192
 
     /// The bytes that weights of this layout take.
     func byteCount(of layout: dnnl_memory_desc_t) -> Int {
@@ -84,12 +99,14 @@ final class OneDNN {
         return dnnl_memory_desc_get_size(&layout)
     }
 
-    /// result = source · weightsᵀ, or result += … where `adding`; the result's rows lie `stride` numbers apart.
+    /// result = source · weightsᵀ, or result += source · weightsᵀ where `adding`.
+    ///
+    /// The result is dense: for rows that lie further apart the library has only a slow product.
     func multiply(
         rows: Int, _ source: UnsafeRawPointer, weights: UnsafeMutableRawPointer, layout: dnnl_memory_desc_t,
-        outputs: Int, inputs: Int, stride: Int, adding: Bool, into result: UnsafeMutablePointer<Float>
+        outputs: Int, inputs: Int, adding: Bool, into result: UnsafeMutablePointer<Float>
     ) throws(TesseraError) {
-        let shape = Shape(rows: rows, outputs: outputs, inputs: inputs, stride: stride, adding: adding)
+        let shape = Shape(rows: rows, outputs: outputs, inputs: inputs, adding: adding)
         let product = try product(shape, weights: layout)
         var needed = product.scratch
         let scratch = try scratch.reserve(dnnl_memory_desc_get_size(&needed), of: UInt8.self)
@@ -124,12 +141,7 @@ final class OneDNN {
         _ shape: Shape, weights: inout dnnl_memory_desc_t
     ) throws(TesseraError) -> dnnl_primitive_desc_t {
         var source = try layout([shape.rows, shape.inputs], dnnl_bf16, dnnl_ab)
-        var result = dnnl_memory_desc_t()
-        try withDimensions([shape.rows, shape.outputs]) { extents throws(TesseraError) in
-            try withDimensions([shape.stride, 1]) { strides throws(TesseraError) in
-                try check(dnnl_memory_desc_init_by_strides(&result, 2, extents, dnnl_f32, strides), "lay out a result")
-            }
-        }
+        var result = try layout([shape.rows, shape.outputs], dnnl_f32, dnnl_ab)
         var operation = dnnl_matmul_desc_t()
         try check(dnnl_matmul_desc_init(&operation, &source, &weights, nil, &result), "describe a matrix product")
         var attributes: dnnl_primitive_attr_t?

@@ -5,55 +5,46 @@ internal import COneDNN
 internal import TesseraKV
 
 /// Weights in BF16, packed for oneDNN once at load.
-///
-/// Large matrices are packed in pieces of rows, so that no more than a piece exists twice at any time.
 struct PackedMatrix: WeightMatrix {
-    private struct Piece {
-        let rows: Range<Int>
-        let layout: dnnl_memory_desc_t
-        let memory: Memory
-    }
-
     let outputs: Int
     let inputs: Int
     private let library: OneDNN
-    private var pieces: [Piece] = []
+    private let layout: dnnl_memory_desc_t
+    private let memory: Memory
 
-    /// Reads the weights out of the file and gives the file's pages back.
+    /// Reads the weights out of the file, a run of rows at a time, so that only a run exists twice, and gives the
+    /// file's pages back.
     ///
     /// - Parameters:
     ///   - rows: Where the weights lie.
     ///   - library: Multiplies and packs.
     ///   - team: Converts.
-    ///   - scratch: Holds a piece before it is packed.
+    ///   - scratch: Holds a run before it is packed.
     init(_ rows: StackedRows, library: OneDNN, team: ThreadTeam, scratch: Scratch) throws(TesseraError) {
         outputs = rows.count
         inputs = rows.width
         self.library = library
-        let pieceRows = max(64, (32 << 20) / inputs / 64 * 64)
-        for first in stride(from: 0, to: outputs, by: pieceRows) {
-            let range = first..<min(first + pieceRows, outputs)
+        layout = try library.packedLayout(outputs: outputs, inputs: inputs)
+        memory = try Memory(byteCount: library.byteCount(of: layout), for: "packed weights")
+        let run = max(1, (16 << 20) / inputs / OneDNN.packingStep) * OneDNN.packingStep
+        for first in stride(from: 0, to: outputs, by: run) {
+            let range = first..<min(first + run, outputs)
             let plain = try scratch.reserve(range.count * inputs, of: UInt16.self)
             try rows.withRows(range) { [inputs] type, bytes, part throws(TesseraError) in
                 Self.narrow(
                     type, bytes, width: inputs, team, into: plain + (part.lowerBound - range.lowerBound) * inputs)
             }
             rows.release()
-            let layout = try library.packedLayout(outputs: range.count, inputs: inputs)
-            let memory = try Memory(byteCount: library.byteCount(of: layout), for: "packed weights")
-            try library.pack(plain, outputs: range.count, inputs: inputs, as: layout, into: memory.start)
-            pieces.append(Piece(rows: range, layout: layout, memory: memory))
+            try library.pack(plain, rows: range, inputs: inputs, as: layout, into: memory.start)
         }
     }
 
     func multiply(
         rows: Int, _ input: UnsafeRawPointer, adding: Bool, into output: UnsafeMutablePointer<Float>
     ) throws(TesseraError) {
-        for piece in pieces {
-            try library.multiply(
-                rows: rows, input, weights: piece.memory.start, layout: piece.layout, outputs: piece.rows.count,
-                inputs: inputs, stride: outputs, adding: adding, into: output + piece.rows.lowerBound)
-        }
+        try library.multiply(
+            rows: rows, input, weights: memory.start, layout: layout, outputs: outputs, inputs: inputs, adding: adding,
+            into: output)
     }
 
     private static func narrow(

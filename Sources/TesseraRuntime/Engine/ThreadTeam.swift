@@ -27,7 +27,7 @@ struct ThreadTeam {
             let work = Work(count: count, body: body)
             withExtendedLifetime(work) {
                 GOMP_parallel(
-                    { Unmanaged<Work>.fromOpaque($0!).takeUnretainedValue().takePart() },
+                    { if let work = $0 { Unmanaged<Work>.fromOpaque(work).takeUnretainedValue().takePart() } },
                     Unmanaged.passUnretained(work).toOpaque(), UInt32(min(threads, count)), 0)
             }
         }
