@@ -220,8 +220,8 @@ def attempt(name: str, shape: dict, seed: int, folder: pathlib.Path) -> dict | N
         f"{name}: seed {seed}, least margin {margin:.3f}, {len(set(tokens))} distinct, logits σ {expected.std():.2f}, "
         f"fp32 off fp64 by {np.abs(expected - exact).max():.1e}, BF16 by {bf16:.1e} relative")
     return {
-        "name": name, "model": path.name, "logits": f"{name}.logits", "vocabulary": shape["vocabulary"],
-        "prompt": prompt, "continuation": tokens,
+        "name": name, "model": path.name, "logits": f"{name}.logits", "offset": 0, "positions": PROMPT,
+        "vocabulary": shape["vocabulary"], "prompt": prompt, "continuation": tokens,
     }  # fmt: skip
 
 

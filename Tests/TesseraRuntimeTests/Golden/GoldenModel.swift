@@ -7,11 +7,14 @@ import Testing
 
 @testable import TesseraRuntime
 
-/// A model of random weights with what transformers makes of it in fp32 (`Fixtures/goldens/make.py`).
+/// A prompt with what transformers makes of it in fp32: on models of random weights (`Fixtures/goldens/make.py`), and
+/// on the fixture model (`Fixtures/goldens/rag_mini.py`).
 struct GoldenModel: Decodable, CustomTestStringConvertible {
     let name: String
     let model: String
     let logits: String
+    let offset: Int
+    let positions: Int
     let vocabulary: Int
     let prompt: [TokenID]
     let continuation: [TokenID]
@@ -20,14 +23,19 @@ struct GoldenModel: Decodable, CustomTestStringConvertible {
 
     static let folder = fixtures.appending(path: "goldens")
 
-    static let all: [GoldenModel] = {
+    static let random = read("goldens.json")
+    static let all = random + read("rag-mini.json", optional: true)
+
+    private static func read(_ index: String, optional: Bool = false) -> [GoldenModel] {
         do {
-            let data = try Data(contentsOf: folder.appending(path: "goldens.json"))
+            let isThere = FileManager.default.fileExists(atPath: folder.appending(path: index).path)
+            if optional, !isThere { return [] }
+            let data = try Data(contentsOf: folder.appending(path: index))
             return try JSONDecoder().decode([GoldenModel].self, from: data)
         } catch {
-            preconditionFailure("the golden models can't be read: \(error)")
+            preconditionFailure("the goldens can't be read: \(error)")
         }
-    }()
+    }
 
     /// The engine on this model.
     func engine(_ precision: CPUEngine.Options.Precision) throws -> CPUEngine {
@@ -41,11 +49,11 @@ struct GoldenModel: Decodable, CustomTestStringConvertible {
         try KVBuffer(layout: engine.model.layout, capacity: prompt.count + continuation.count)
     }
 
-    /// The reference's logits of each position of the prompt.
+    /// The reference's logits of the last positions of the prompt.
     func expectedLogits() throws -> [[Float]] {
         let data = try Data(contentsOf: Self.folder.appending(path: logits))
         let numbers = data.withUnsafeBytes { bytes in
-            stride(from: 0, to: bytes.count, by: 4).map { offset in
+            stride(from: offset, to: offset + 4 * positions * vocabulary, by: 4).map { offset in
                 Float(bitPattern: UInt32(littleEndian: bytes.loadUnaligned(fromByteOffset: offset, as: UInt32.self)))
             }
         }
