@@ -17,7 +17,7 @@ fi
 mkdir -p "$work/Sources/App"
 # The clone has the package's name, which is its identity. A tag of its own for each run, because SwiftPM remembers what
 # a tag stood for and refuses one that moved.
-rm -rf "$work/tessera" "$work/Package.resolved"
+rm -rf "$work/tessera"
 git clone --quiet "$root" "$work/tessera"
 git -C "$work/tessera" tag "1.0.$(date +%s)"
 cp Tests/Dependent/main.swift "$work/Sources/App/main.swift"
@@ -34,4 +34,5 @@ let package = Package(
 )
 MANIFEST
 
+swift package --package-path "$work" update tessera
 swift build --package-path "$work"
