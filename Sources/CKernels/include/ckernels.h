@@ -5,8 +5,10 @@
 #ifndef CKERNELS_H
 #define CKERNELS_H
 
+#include "ck_attention.h"
 #include "ck_convert.h"
 #include "ck_cpu.h"
 #include "ck_place.h"
+#include "ck_rows.h"
 
 #endif

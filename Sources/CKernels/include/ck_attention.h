@@ -1,0 +1,66 @@
+// SPDX-License-Identifier: Apache-2.0
+#ifndef CK_ATTENTION_H
+#define CK_ATTENTION_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+// Softmax attention of any rows over a range of key slots. A key is visible to a query iff its position is not greater
+// than the query's; neither positions nor slots need any order, and positions may repeat. Query heads share KV heads in
+// equal groups.
+//
+// Two ways lead to the same numbers. Many rows: pack the keys and values once (ck_attention_pack, each block by
+// itself), then compute tiles of rows (ck_attention_tile), in the manner of FlashAttention (Dao et al., 2022): blocks of
+// keys with a running maximum and sum, where blocks that no row of the tile can see are left out and blocks that all
+// rows see are not masked. Few rows: ck_attention_direct reads the keys and values as they are.
+//
+// The calls use one thread; blocks, tiles and rows are independent of each other.
+
+/// The arithmetic of tiles: fp32 throughout, or products of BF16 numbers summed in fp32. CK_BF16 becomes fp32 where the
+/// active instruction set has no BF16 dot product.
+typedef enum ck_precision {
+    CK_FP32 = 0,
+    CK_BF16 = 1,
+} ck_precision;
+
+/// A range of slots of one layer.
+typedef struct ck_keys {
+    const float *keys;         // (slot, kv head, dimension), RoPE applied
+    const float *values;       // (slot, kv head, dimension)
+    const int32_t *positions;  // (slot)
+    size_t first, count;       // the range
+    size_t heads, dimension;
+} ck_keys;
+
+/// Queries and where their results go.
+typedef struct ck_queries {
+    const float *queries;      // (row, query head, dimension), RoPE applied
+    const int32_t *positions;  // (row)
+    size_t heads;              // a multiple of the kv heads
+    float scale;               // on each score, usually 1 / sqrt(dimension)
+    float *output;             // (row, query head, dimension); 0 for rows that see no key of the range
+    float *log_sums;           // (row, query head), ln Σ e^score, −∞ for rows that see no key; or NULL
+    float *probabilities;      // (row, query head, key of the range), of ck_attention_direct alone; or NULL
+} ck_queries;
+
+/// The number of blocks that a range is packed in, and of bytes that they take together.
+size_t ck_attention_block_count(const ck_keys *keys);
+size_t ck_attention_packed_bytes(const ck_keys *keys, ck_precision precision);
+
+/// Packs one block into its place in `packed`.
+void ck_attention_pack(const ck_keys *keys, ck_precision precision, size_t block, void *packed);
+
+/// The number of rows in a full tile, and the scratch bytes that a tile or a direct row needs.
+size_t ck_attention_tile_rows(const ck_queries *queries, const ck_keys *keys);
+size_t ck_attention_tile_scratch_bytes(const ck_queries *queries, const ck_keys *keys, ck_precision precision);
+size_t ck_attention_direct_scratch_bytes(const ck_queries *queries, const ck_keys *keys);
+
+/// Attention of rows [row, row + rows) and the query heads of one KV head; at most a full tile of rows.
+void ck_attention_tile(
+    const ck_queries *queries, const ck_keys *keys, ck_precision precision, const void *packed, size_t row, size_t rows,
+    size_t kv_head, void *scratch);
+
+/// Attention of one row and the query heads of one KV head, in fp32, without packed keys.
+void ck_attention_direct(const ck_queries *queries, const ck_keys *keys, size_t row, size_t kv_head, void *scratch);
+
+#endif

@@ -1,0 +1,114 @@
+// SPDX-License-Identifier: Apache-2.0
+
+internal import CKernels
+internal import Foundation
+public import TesseraKV
+
+/// A model runtime on the processor: models of the `llama` architecture from GGUF files.
+///
+/// Products run in BF16 through oneDNN with weights packed at load, or in fp32 through OpenBLAS; the rest are kernels
+/// of our own in fp32, and in BF16 precision attention multiplies BF16 numbers too. Memory is that of the packed
+/// weights (2 bytes per weight in BF16, nothing but the file's own pages in fp32) and scratch that is bounded by a tile
+/// of rows, beside the residual stream and one layer's keys and values.
+///
+/// One thread computes, on a team of threads as wide as ``Options/threads``; calls from elsewhere wait their turn. A
+/// call that waits inside a cancelled task ends between two layers with ``TesseraError`` of code `cancelled`.
+public final class CPUEngine: ModelRuntime {
+    /// How to run a model.
+    public struct Options: Sendable {
+        /// The precision of matrix products and attention.
+        public enum Precision: String, Sendable, CaseIterable {
+            /// BF16 where the processor has instructions for it, fp32 elsewhere.
+            case automatic
+            /// BF16 products, summed in fp32.
+            case bf16
+            /// fp32 throughout: the reference, four to five times slower.
+            case fp32
+        }
+
+        /// The precision of matrix products and attention.
+        public var precision: Precision
+        /// The number of threads; nil for one per core.
+        public var threads: Int?
+        /// The digest of the file's weights, if it is known from before. Without it the whole file is read once more.
+        public var weights: Digest256?
+
+        /// Options with their defaults.
+        public init(precision: Precision = .automatic, threads: Int? = nil, weights: Digest256? = nil) {
+            self.precision = precision
+            self.threads = threads
+            self.weights = weights
+        }
+    }
+
+    /// What there is to know of the model.
+    public let model: ModelDescription
+    /// The model's own tokenizer.
+    public let tokenizer: any Tokenizer
+
+    private let thread: EngineThread
+    private let llama: LlamaModel
+
+    /// Opens a model that is given as a file and a tokenizer.
+    ///
+    /// - Throws: as ``init(model:options:)``.
+    package init(
+        file: GGUFFile, tokenizer: any Tokenizer, options: Options = Options()
+    ) throws(TesseraError) {
+        let precision = try options.precision.chosen()
+        let threads = options.threads ?? ProcessInfo.processInfo.activeProcessorCount
+        guard threads > 0 else {
+            throw TesseraError(.invalidInput, "\(threads) threads can't compute; ask for at least one")
+        }
+        let configuration = try LlamaConfiguration(file)
+        let rotary = try RotaryTable.llama(file, configuration)
+        let thread = EngineThread(name: "tessera-engine")
+        llama = try thread.run { _ throws(TesseraError) in
+            let team = ThreadTeam(threads: threads)
+            team.adopt()
+            return try LlamaModel(file, configuration, rotary: rotary, precision: precision, team: team)
+        }
+        self.thread = thread
+        self.tokenizer = tokenizer
+        let weights: Digest256
+        if let known = options.weights { weights = known } else { weights = try file.weightsDigest() }
+        model = ModelDescription(
+            name: try file.stringIfPresent("general.name") ?? "unnamed", architecture: "llama",
+            width: configuration.width, queryHeads: configuration.queryHeads, layout: configuration.layout,
+            vocabulary: llama.weights.vocabulary, contextLength: configuration.contextLength, rotary: rotary,
+            precision: precision.rawValue, chatTemplate: try file.stringIfPresent("tokenizer.chat_template"),
+            weights: weights)
+    }
+
+    /// Computes the rows of `call`; see ``ModelRuntime/prefill(_:over:observer:)``.
+    ///
+    /// In the last layer only the rows go on that the call or the observer wants something of: those whose logits are
+    /// asked for and those of ``LayerNeeds/attentionOf``. The output's `slots` and `computedRows` say so.
+    ///
+    /// - Throws: ``TesseraError`` of code `invalidInput` for a call that doesn't fit the model or the buffer, `full`
+    ///   when memory runs out, `cancelled`, or what the observer threw.
+    public func prefill(
+        _ call: PartialPrefill, over buffer: KVBuffer, observer: (any LayerObserver)? = nil
+    ) throws(TesseraError) -> PrefillOutput {
+        let llama = llama
+        return try thread.run { isCancelled throws(TesseraError) in
+            var pass = try ForwardPass(llama, call, over: buffer, observer: observer, isCancelled: isCancelled)
+            return try pass.run()
+        }
+    }
+}
+
+extension CPUEngine.Options.Precision {
+    fileprivate func chosen() throws(TesseraError) -> EnginePrecision {
+        let native = ck_isa_active() == CK_ISA_AVX512_BF16
+        switch self {
+        case .automatic: return native ? .bf16 : .fp32
+        case .fp32: return .fp32
+        case .bf16:
+            guard native else {
+                throw TesseraError(.unsupported, "this processor has no BF16 instructions; use precision fp32")
+            }
+            return .bf16
+        }
+    }
+}

@@ -1,0 +1,184 @@
+// SPDX-License-Identifier: Apache-2.0
+
+internal import CKernels
+internal import TesseraKV
+
+/// One partial prefill: the rows of a call on their way through the layers.
+///
+/// Each layer computes keys and values of all its rows, lets the observer select, writes the fresh keys and values into
+/// the buffer, and takes the rows that go on through attention and feed-forward, a tile of rows at a time, so that
+/// scratch does not grow with the prompt.
+///
+/// In the last layer only what was asked for goes on: the rows whose logits or attention are wanted.
+struct ForwardPass {
+    let model: LlamaModel
+    let call: PartialPrefill
+    let buffer: KVBuffer
+    let observer: (any LayerObserver)?
+    let isCancelled: () -> Bool
+
+    /// Rows in a tile. From 256 rows on the products run at full speed here.
+    static let tile = 256
+
+    let positions: [Int32]  // of all slots of the buffer
+    let angles: RotaryAngles
+    let residual: UnsafeMutablePointer<Float>  // (row, width)
+    let keysAndValues: UnsafeMutablePointer<Float>  // (row, keys then values)
+    var rows: [Row]  // those that are still computed
+    var computedRows: [Int] = []
+
+    /// A row: where its keys and values go, and which of the call's rows it is.
+    struct Row {
+        let slot: Int
+        let origin: Int
+    }
+
+    init(
+        _ model: LlamaModel, _ call: PartialPrefill, over buffer: KVBuffer, observer: (any LayerObserver)?,
+        isCancelled: @escaping () -> Bool
+    ) throws(TesseraError) {
+        try call.check(model, buffer)
+        self.model = model
+        self.call = call
+        self.buffer = buffer
+        self.observer = observer
+        self.isCancelled = isCancelled
+        let positions = buffer.positions
+        self.positions = positions
+        let count = call.slots.count
+        rows = call.slots.enumerated().map { Row(slot: $1, origin: $0) }
+        angles = model.rotary.angles(at: call.slots.map { positions[$0] })
+        residual = try model.scratch.residual.reserve(count * model.configuration.width, of: Float.self)
+        keysAndValues = try model.scratch.keysAndValues.reserve(count * 2 * buffer.layout.width, of: Float.self)
+    }
+
+    mutating func run() throws(TesseraError) -> PrefillOutput {
+        switch call.input {
+        case .tokens(let tokens): try model.embed(tokens, into: residual)
+        case .embeddings(let numbers): numbers.withUnsafeBufferPointer { copy($0, to: residual) }
+        }
+        for layer in 0..<model.configuration.layers {
+            guard !isCancelled() else { throw TesseraError(.cancelled, "the prefill was cancelled") }
+            try compute(layer)
+        }
+        return PrefillOutput(logits: try logits(), slots: rows.map(\.slot), computedRows: computedRows)
+    }
+
+    private mutating func compute(_ layer: Int) throws(TesseraError) {
+        let needs = observer?.needs(of: layer) ?? .nothing
+        try observer?.layerBegins(layer)
+        let weights = model.weights.layers[layer]
+        try projectKeysAndValues(weights)
+        let queries = needs.queries ? try projectQueries(weights) : nil
+        let kept = try select(layer, needs, queries)
+        store(layer)
+        narrow(to: kept, queries)
+        computedRows.append(rows.count)
+        let attention = try attend(layer, weights, needs, queries)
+        if let attention { try observer?.layerAttended(attention) }
+    }
+
+    /// Which of the present rows go on, by their index.
+    private func select(
+        _ layer: Int, _ needs: LayerNeeds, _ queries: UnsafeMutablePointer<Float>?
+    ) throws(TesseraError) -> [Int] {
+        var kept = Array(rows.indices)
+        if let observer, let chosen = try observer.select(projection(layer, needs, queries)) {
+            kept = try indices(of: chosen)
+            guard call.logits != .last || kept.last.map({ rows[$0].slot }) == call.slots.last else {
+                throw TesseraError(
+                    .invalidInput, "layer \(layer) was narrowed without the last row, whose logits were asked for")
+            }
+        }
+        guard layer == model.configuration.layers - 1, call.logits != .all else { return kept }
+        let watched = Set(needs.attentionOf)
+        return kept.filter { index in
+            watched.contains(rows[index].slot) || (call.logits == .last && index == kept.last)
+        }
+    }
+
+    /// The indices of rows with these slots.
+    private func indices(of slots: [Int]) throws(TesseraError) -> [Int] {
+        var kept: [Int] = []
+        var next = 0
+        for slot in slots {
+            while next < rows.count, rows[next].slot < slot { next += 1 }
+            guard next < rows.count, rows[next].slot == slot else {
+                throw TesseraError(
+                    .invalidInput, "the selected slots are not an ascending part of the rows that are computed")
+            }
+            kept.append(next)
+            next += 1
+        }
+        return kept
+    }
+
+    /// Drops all other rows from the residual stream and from the queries, where there are any.
+    private mutating func narrow(to kept: [Int], _ queries: UnsafeMutablePointer<Float>?) {
+        guard kept.count < rows.count else { return }
+        let (width, queryWidth) = (model.configuration.width, model.configuration.queryWidth)
+        for (row, index) in kept.enumerated() where row != index {
+            (residual + row * width).update(from: residual + index * width, count: width)
+            if let queries {
+                (queries + row * queryWidth).update(from: queries + index * queryWidth, count: queryWidth)
+            }
+        }
+        rows = kept.map { rows[$0] }
+    }
+
+    /// What the observer sees before attention.
+    private func projection(
+        _ layer: Int, _ needs: LayerNeeds, _ queries: UnsafeMutablePointer<Float>?
+    ) -> LayerProjection {
+        let (width, keyWidth) = (model.configuration.width, buffer.layout.width)
+        var projection = LayerProjection(layer: layer, slots: rows.map(\.slot))
+        if needs.keysAndValues {
+            projection.keys = gathered(keysAndValues, width: keyWidth, stride: 2 * keyWidth)
+            projection.values = gathered(keysAndValues + keyWidth, width: keyWidth, stride: 2 * keyWidth)
+        }
+        if let queries {
+            let queryWidth = model.configuration.queryWidth
+            projection.queries = gathered(queries, width: queryWidth, stride: queryWidth)
+        }
+        if needs.residualNorms {
+            projection.residualNorms = rows.indices.map { ck_norm(residual + $0 * width, width) }
+        }
+        return projection
+    }
+
+    /// The first `width` numbers of every row.
+    private func gathered(_ start: UnsafePointer<Float>, width: Int, stride: Int) -> [Float] {
+        [Float](unsafeUninitializedCapacity: rows.count * width) { out, count in
+            for row in rows.indices {
+                copy(
+                    UnsafeBufferPointer(start: start + row * stride, count: width), to: out.baseAddress, at: row * width
+                )
+            }
+            count = rows.count * width
+        }
+    }
+
+    /// Writes the fresh keys, rotated, and values of all rows into the buffer.
+    private func store(_ layer: Int) {
+        let layout = buffer.layout
+        guard let keys = buffer.keys(of: layer).baseAddress, let values = buffer.values(of: layer).baseAddress else {
+            return
+        }
+        model.team.run(over: rows.count, grain: 64) { range in
+            for index in range {
+                let (fresh, place) = (keysAndValues + index * 2 * layout.width, rows[index].slot * layout.width)
+                angles.rotate(
+                    fresh, row: rows[index].origin, heads: layout.heads, dimension: layout.headDimension,
+                    into: keys + place)
+                (values + place).update(from: fresh + layout.width, count: layout.width)
+            }
+        }
+    }
+}
+
+private func copy(
+    _ source: UnsafeBufferPointer<Float>, to place: UnsafeMutablePointer<Float>?, at offset: Int = 0
+) {
+    guard let place, let start = source.baseAddress else { return }
+    (place + offset).update(from: start, count: source.count)
+}

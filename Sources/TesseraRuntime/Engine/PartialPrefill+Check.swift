@@ -1,0 +1,38 @@
+// SPDX-License-Identifier: Apache-2.0
+
+internal import TesseraKV
+
+extension PartialPrefill {
+    /// Refuses a call that does not fit the model or the buffer.
+    func check(_ model: LlamaModel, _ buffer: KVBuffer) throws(TesseraError) {
+        func require(_ holds: Bool, _ complaint: @autoclosure () -> String) throws(TesseraError) {
+            guard holds else { throw TesseraError(.invalidInput, complaint()) }
+        }
+        try require(!slots.isEmpty, "a prefill needs at least one row")
+        try require(
+            buffer.layout == model.configuration.layout,
+            "the buffer's layout \(buffer.layout) is not the model's, \(model.configuration.layout)")
+        try require(
+            zip(slots, slots.dropFirst()).allSatisfy { $0 < $1 },
+            "the slots of a prefill have to ascend without repeats")
+        try require(
+            slots[0] >= 0 && slots[slots.count - 1] < keyCount,
+            "the slots \(slots[0]) to \(slots[slots.count - 1]) do not lie below the key count \(keyCount)")
+        try require(
+            keyCount <= buffer.capacity, "the key count \(keyCount) exceeds the buffer's \(buffer.capacity) slots")
+        switch input {
+        case .tokens(let tokens):
+            try require(tokens.count == slots.count, "\(tokens.count) tokens for \(slots.count) slots")
+            let vocabulary = model.weights.vocabulary
+            if let stranger = tokens.first(where: { $0 < 0 || Int($0) >= vocabulary }) {
+                throw TesseraError(
+                    .invalidInput, "the token id \(stranger) is not in the model's vocabulary of \(vocabulary)")
+            }
+        case .embeddings(let numbers):
+            let width = model.configuration.width
+            try require(
+                numbers.count == slots.count * width,
+                "\(numbers.count) numbers are not embeddings of width \(width) for \(slots.count) slots")
+        }
+    }
+}
