@@ -112,7 +112,7 @@ public struct TokenGenerator {
         if let last = tokens.last {
             do throws(TesseraError) {
                 logits = try decode(last)
-            } catch where error.code == .cancelled {
+            } catch  where error.code == .cancelled {
                 return finish(.cancelled)
             }
         }
