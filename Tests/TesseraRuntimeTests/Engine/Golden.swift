@@ -30,8 +30,10 @@ struct Golden: Decodable, Sendable, CustomTestStringConvertible {
         path: "../../../Fixtures/goldens"
     ).standardizedFileURL
 
+    var path: String { Self.folder.appending(path: model).path }
+
     func engine(_ precision: CPUEngine.Options.Precision) throws -> CPUEngine {
-        let file = try GGUFFile(path: Self.folder.appending(path: model).path)
+        let file = try GGUFFile(path: path)
         return try CPUEngine(file: file, tokenizer: SilentTokenizer(), options: .init(precision: precision))
     }
 
