@@ -10,6 +10,8 @@ public protocol Tokenizer: Sendable {
     var addsBeginning: Bool { get }
     /// The digest of everything that changes an encoding.
     var digest: Digest256 { get }
+    /// Whether ``encode(_:special:)`` puts a space in front of a text, which decoding takes away again.
+    var addsLeadingSpace: Bool { get }
 
     /// The ids of `text`, with nothing added in front or behind.
     ///
@@ -24,8 +26,12 @@ public protocol Tokenizer: Sendable {
 }
 
 extension Tokenizer {
+    /// By default not.
+    public var addsLeadingSpace: Bool { false }
+
     /// The text of `tokens`. Bytes that are no UTF-8 become U+FFFD; special tokens are left out.
     public func decode(_ tokens: [TokenID]) -> String {
-        String(decoding: tokens.flatMap { bytes(of: $0, special: false) }, as: UTF8.self)
+        var decoder = StreamingDecoder(self)
+        return tokens.reduce(into: "") { $0 += decoder.feed($1) } + decoder.finish()
     }
 }
