@@ -3,6 +3,7 @@
 import Foundation
 import TesseraKV
 import TesseraRuntime
+import TesseraTestSupport
 import Testing
 
 /// A random-weight model with transformers' fp32 logits and greedy text (Fixtures/goldens/make.py).
@@ -26,9 +27,7 @@ struct Golden: Decodable, Sendable, CustomTestStringConvertible {
     /// One of them, for tests that need any model.
     static let any = all[0]
 
-    private static let folder = URL(filePath: #filePath).deletingLastPathComponent().appending(
-        path: "../../../Fixtures/goldens"
-    ).standardizedFileURL
+    private static let folder = fixtures.appending(path: "goldens")
 
     var path: String { Self.folder.appending(path: model).path }
 
