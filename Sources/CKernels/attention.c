@@ -29,6 +29,9 @@ INLINE float power_of_two(float x) {
     return p * power;
 }
 
+// Dimensions that a pass over the values sums at once, and in the passes over what is left.
+enum { WIDE = 64, SLIM = 16 };
+
 #define REASSOCIATE
 #define KERNEL(name) name##_scalar
 #include "attention_direct.inc"

@@ -11,8 +11,8 @@ struct KeyAttention {
     /// The packed keys and values; nil when the rows are too few to pay for packing.
     private let packed: UnsafeMutablePointer<UInt8>?
 
-    /// Packing costs about as much as computing this many rows from unpacked keys.
-    private static let rowsThatPayForPacking = 6
+    /// Packing costs a little more than computing one row from unpacked keys.
+    private static let rowsThatPayForPacking = 2
 
     /// - Parameter positions: The position of each slot; has to outlive this value.
     init(
