@@ -9,7 +9,6 @@
 #endif
 
 #include "attention_packing.h"
-#include "ck_cpu.h"
 
 #define LOG2_E 1.44269504088896341f
 
@@ -29,6 +28,9 @@ INLINE float power_of_two(float x) {
     memcpy(&power, &bits, sizeof power);
     return p * power;
 }
+
+// Dimensions that a pass over the values sums at once, and in the passes over what is left.
+enum { WIDE = 64, SLIM = 16 };
 
 #define REASSOCIATE
 #define KERNEL(name) name##_scalar
@@ -86,41 +88,40 @@ INLINE float power_of_two(float x) {
 
 #endif
 
-typedef struct tile_kernels {
+struct ck_attention_kernels {
+    void (*direct)(const ck_queries *, const ck_keys *, size_t, size_t, void *);
+    // NULL for the scalar set, where a tile is its rows one by one.
     void (*pack)(const ck_keys *, size_t, void *);
     void (*tile)(const ck_queries *, const ck_keys *, const void *, size_t, size_t, size_t, void *);
     size_t per_unit;
-} tile_kernels;
+};
 
-// NULL for the scalar set, where tiles are rows computed one by one.
-static const tile_kernels *tiles(ck_precision precision) {
+const ck_attention_kernels *ck_attention_kernels_of(ck_isa isa, ck_precision precision) {
+    static const ck_attention_kernels scalar = {direct_scalar, NULL, NULL, 1};
 #if defined(__x86_64__)
-    static const tile_kernels avx2 = {pack_avx2, tile_avx2, 1};
-    static const tile_kernels avx512 = {pack_avx512, tile_avx512, 1};
-    static const tile_kernels bf16 = {pack_bf16, tile_bf16, 2};
-    switch (ck_isa_active()) {
-    case CK_ISA_SCALAR: return NULL;
+    static const ck_attention_kernels avx2 = {direct_avx2, pack_avx2, tile_avx2, 1};
+    static const ck_attention_kernels avx512 = {direct_avx512, pack_avx512, tile_avx512, 1};
+    static const ck_attention_kernels bf16 = {direct_avx512, pack_bf16, tile_bf16, 2};
+    switch (isa) {
+    case CK_ISA_SCALAR: return &scalar;
     case CK_ISA_AVX2: return &avx2;
     case CK_ISA_AVX512: return &avx512;
     case CK_ISA_AVX512_BF16: return precision == CK_BF16 ? &bf16 : &avx512;
     }
 #endif
-    (void)precision;
-    return NULL;
+    (void)isa, (void)precision;
+    return &scalar;
 }
 
 size_t ck_attention_block_count(const ck_keys *keys) { return (keys->count + BLOCK - 1) / BLOCK; }
 
-size_t ck_attention_packed_bytes(const ck_keys *keys, ck_precision precision) {
-    const tile_kernels *kernels = tiles(precision);
-    if (!kernels) return 0;
+size_t ck_attention_packed_bytes(const ck_attention_kernels *kernels, const ck_keys *keys) {
     packing p = packing_of(keys, kernels->per_unit);
-    return p.blocks * p.block_bytes;
+    return kernels->pack ? p.blocks * p.block_bytes : 0;
 }
 
-void ck_attention_pack(const ck_keys *keys, ck_precision precision, size_t block, void *packed) {
-    const tile_kernels *kernels = tiles(precision);
-    if (kernels) kernels->pack(keys, block, packed);
+void ck_attention_pack(const ck_attention_kernels *kernels, const ck_keys *keys, size_t block, void *packed) {
+    if (kernels->pack) kernels->pack(keys, block, packed);
 }
 
 size_t ck_attention_tile_rows(const ck_queries *queries, const ck_keys *keys) {
@@ -128,12 +129,12 @@ size_t ck_attention_tile_rows(const ck_queries *queries, const ck_keys *keys) {
     return rows ? rows : 1;
 }
 
-size_t ck_attention_tile_scratch_bytes(const ck_queries *queries, const ck_keys *keys, ck_precision precision) {
-    const tile_kernels *kernels = tiles(precision);
-    if (!kernels) return ck_attention_direct_scratch_bytes(queries, keys);
+size_t ck_attention_tile_scratch_bytes(
+    const ck_attention_kernels *kernels, const ck_queries *queries, const ck_keys *keys) {
+    if (!kernels->tile) return ck_attention_direct_scratch_bytes(queries, keys);
     packing p = packing_of(keys, kernels->per_unit);
     size_t used = ck_attention_tile_rows(queries, keys) * (queries->heads / keys->heads);
-    return tile_scratch_of(NULL, (used + ROW_STEP - 1) / ROW_STEP * ROW_STEP, &p).bytes;
+    return tile_scratch_of(NULL, round_up(used, ROW_STEP), &p).bytes;
 }
 
 size_t ck_attention_direct_scratch_bytes(const ck_queries *queries, const ck_keys *keys) {
@@ -141,24 +142,17 @@ size_t ck_attention_direct_scratch_bytes(const ck_queries *queries, const ck_key
 }
 
 void ck_attention_tile(
-    const ck_queries *queries, const ck_keys *keys, ck_precision precision, const void *packed, size_t row, size_t rows,
-    size_t kv_head, void *scratch) {
-    const tile_kernels *kernels = tiles(precision);
-    if (kernels) {
+    const ck_attention_kernels *kernels, const ck_queries *queries, const ck_keys *keys, const void *packed, size_t row,
+    size_t rows, size_t kv_head, void *scratch) {
+    if (kernels->tile) {
         kernels->tile(queries, keys, packed, row, rows, kv_head, scratch);
     } else {
-        for (size_t r = row; r < row + rows; r++) direct_scalar(queries, keys, r, kv_head, scratch);
+        for (size_t r = row; r < row + rows; r++) kernels->direct(queries, keys, r, kv_head, scratch);
     }
 }
 
-void ck_attention_direct(const ck_queries *queries, const ck_keys *keys, size_t row, size_t kv_head, void *scratch) {
-#if defined(__x86_64__)
-    switch (ck_isa_active()) {
-    case CK_ISA_SCALAR: break;
-    case CK_ISA_AVX2: direct_avx2(queries, keys, row, kv_head, scratch); return;
-    case CK_ISA_AVX512:
-    case CK_ISA_AVX512_BF16: direct_avx512(queries, keys, row, kv_head, scratch); return;
-    }
-#endif
-    direct_scalar(queries, keys, row, kv_head, scratch);
+void ck_attention_direct(
+    const ck_attention_kernels *kernels, const ck_queries *queries, const ck_keys *keys, size_t row, size_t kv_head,
+    void *scratch) {
+    kernels->direct(queries, keys, row, kv_head, scratch);
 }

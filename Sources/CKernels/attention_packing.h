@@ -119,7 +119,7 @@ INLINE tile_scratch tile_scratch_of(void *scratch, size_t rows, const packing *p
     next += rows * p->value_width * sizeof *t.output;
     t.keep = (float *)next;
     next += rows * sizeof *t.keep;
-    t.bytes = (size_t)(next - (char *)scratch);
+    t.bytes = (size_t)((uintptr_t)next - (uintptr_t)scratch);
     return t;
 }
 

@@ -7,18 +7,6 @@
 #include "ck_cpu.h"
 #include "f16.h"
 
-typedef struct row_kernels {
-    float (*sum_of_squares)(const float *, size_t);
-    void (*rms_norm)(const float *, const float *, float, float *, size_t);
-    void (*rms_norm_bf16)(const float *, const float *, float, uint16_t *, size_t);
-    void (*swiglu)(const float *, const float *, float *, size_t);
-    void (*swiglu_bf16)(const float *, const float *, uint16_t *, size_t);
-    void (*rope)(const float *, const float *, const float *, size_t, size_t, size_t, float *);
-    void (*narrow_bf16)(const float *, uint16_t *, size_t);
-    void (*widen_bf16)(const uint16_t *, float *, size_t);
-    void (*widen_q8_0)(const uint8_t *, float *, size_t);
-} row_kernels;
-
 #define INLINE static inline __attribute__((always_inline))
 
 INLINE uint16_t to_bf16(float value) {
@@ -80,17 +68,20 @@ SUM_OF_SQUARES
 
 #endif
 
-static const row_kernels *kernels(void) {
+const ck_row_kernels *ck_row_kernels_of(ck_isa isa) {
 #if defined(__x86_64__)
-    switch (ck_isa_active()) {
+    switch (isa) {
     case CK_ISA_SCALAR: return &kernels_scalar;
     case CK_ISA_AVX2: return &kernels_avx2;
     case CK_ISA_AVX512:
     case CK_ISA_AVX512_BF16: return &kernels_avx512;
     }
 #endif
+    (void)isa;
     return &kernels_scalar;
 }
+
+static const ck_row_kernels *kernels(void) { return ck_row_kernels_of(ck_isa_active()); }
 
 void ck_rms_norm(const float *x, const float *weight, float epsilon, float *out, size_t n) {
     kernels()->rms_norm(x, weight, epsilon, out, n);

@@ -5,6 +5,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "ck_cpu.h"
+
 // Softmax attention of any rows over a range of key slots. A key is visible to a query iff its position is not greater
 // than the query's; neither positions nor slots need any order, and positions may repeat. Query heads share KV heads in
 // equal groups.
@@ -17,7 +19,7 @@
 // The calls use one thread; blocks, tiles and rows are independent of each other.
 
 /// The arithmetic of tiles: fp32 throughout, or products of BF16 numbers summed in fp32. CK_BF16 becomes fp32 where the
-/// active instruction set has no BF16 dot product.
+/// instruction set has no BF16 dot product.
 typedef enum ck_precision {
     CK_FP32 = 0,
     CK_BF16 = 1,
@@ -43,24 +45,33 @@ typedef struct ck_queries {
     float *probabilities;      // (row, query head, key of the range), of ck_attention_direct alone; or NULL
 } ck_queries;
 
+/// The kernels of one instruction set and precision. Packed keys belong to the kernels that packed them.
+typedef struct ck_attention_kernels ck_attention_kernels;
+
+/// The kernels of an instruction set, which must not be above the detected one.
+const ck_attention_kernels *ck_attention_kernels_of(ck_isa isa, ck_precision precision);
+
 /// The number of blocks that a range is packed in, and of bytes that they take together.
 size_t ck_attention_block_count(const ck_keys *keys);
-size_t ck_attention_packed_bytes(const ck_keys *keys, ck_precision precision);
+size_t ck_attention_packed_bytes(const ck_attention_kernels *kernels, const ck_keys *keys);
 
 /// Packs one block into its place in `packed`.
-void ck_attention_pack(const ck_keys *keys, ck_precision precision, size_t block, void *packed);
+void ck_attention_pack(const ck_attention_kernels *kernels, const ck_keys *keys, size_t block, void *packed);
 
 /// The number of rows in a full tile, and the scratch bytes that a tile or a direct row needs.
 size_t ck_attention_tile_rows(const ck_queries *queries, const ck_keys *keys);
-size_t ck_attention_tile_scratch_bytes(const ck_queries *queries, const ck_keys *keys, ck_precision precision);
+size_t ck_attention_tile_scratch_bytes(
+    const ck_attention_kernels *kernels, const ck_queries *queries, const ck_keys *keys);
 size_t ck_attention_direct_scratch_bytes(const ck_queries *queries, const ck_keys *keys);
 
 /// Attention of rows [row, row + rows) and the query heads of one KV head; at most a full tile of rows.
 void ck_attention_tile(
-    const ck_queries *queries, const ck_keys *keys, ck_precision precision, const void *packed, size_t row, size_t rows,
-    size_t kv_head, void *scratch);
+    const ck_attention_kernels *kernels, const ck_queries *queries, const ck_keys *keys, const void *packed, size_t row,
+    size_t rows, size_t kv_head, void *scratch);
 
 /// Attention of one row and the query heads of one KV head, in fp32, without packed keys.
-void ck_attention_direct(const ck_queries *queries, const ck_keys *keys, size_t row, size_t kv_head, void *scratch);
+void ck_attention_direct(
+    const ck_attention_kernels *kernels, const ck_queries *queries, const ck_keys *keys, size_t row, size_t kv_head,
+    void *scratch);
 
 #endif

@@ -49,6 +49,19 @@ public final class CPUEngine: ModelRuntime {
     private let thread: EngineThread
     private let llama: LlamaModel
 
+    /// Opens a model file, with the tokenizer that it describes.
+    ///
+    /// - Parameters:
+    ///   - path: A GGUF file of the `llama` architecture with tensors of type F32, F16, BF16 or Q8_0.
+    ///   - options: How to run it.
+    /// - Throws: ``TesseraError`` of code `notFound` or `io` when the file can't be read, `corrupt` when it contradicts
+    ///   itself or lacks something, `unsupported` for anything that this engine doesn't compute, named in the message,
+    ///   `invalidInput` for options out of range, and `full` when memory runs out.
+    public convenience init(model path: String, options: Options = Options()) throws(TesseraError) {
+        let file = try GGUFFile(path: path)
+        try self.init(file: file, tokenizer: GGUFTokenizer.make(from: file), options: options)
+    }
+
     /// Opens a model that is given as a file and a tokenizer.
     ///
     /// - Throws: as ``init(model:options:)``.

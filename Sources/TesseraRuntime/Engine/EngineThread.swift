@@ -30,6 +30,7 @@ final class EngineThread: Sendable {
     func run<R>(
         _ body: @escaping (_ isCancelled: @escaping () -> Bool) throws(TesseraError) -> R
     ) throws(TesseraError) -> R {
+        guard !Task.isCancelled else { throw TesseraError(.cancelled, "the task was cancelled") }
         let call = Call<R>()
         inbox.put {
             do throws(TesseraError) {

@@ -7,11 +7,12 @@ internal import TesseraKV
 struct KeyAttention {
     private let model: LlamaModel
     private let keys: ck_keys
+    private let kernels: OpaquePointer?
     /// The packed keys and values; nil when the rows are too few to pay for packing.
     private let packed: UnsafeMutablePointer<UInt8>?
 
-    /// Packing costs about as much as computing this many rows from unpacked keys.
-    private static let rowsThatPayForPacking = 6
+    /// Packing costs a little more than computing one row from unpacked keys.
+    private static let rowsThatPayForPacking = 2
 
     /// - Parameter positions: The position of each slot; has to outlive this value.
     init(
@@ -23,17 +24,18 @@ struct KeyAttention {
             positions: positions, first: 0, count: keyCount, heads: buffer.layout.heads,
             dimension: buffer.layout.headDimension)
         self.keys = keys
+        let kernels = ck_attention_kernels_of(ck_isa_active(), model.precision.kernel)
+        self.kernels = kernels
         guard rows >= Self.rowsThatPayForPacking else {
             packed = nil
             return
         }
-        let precision = model.precision.kernel
         let packed = try withUnsafePointer(to: keys) { keys throws(TesseraError) in
-            try model.scratch.packedKeys.reserve(ck_attention_packed_bytes(keys, precision), of: UInt8.self)
+            try model.scratch.packedKeys.reserve(ck_attention_packed_bytes(kernels, keys), of: UInt8.self)
         }
         withUnsafePointer(to: keys) { keys in
             model.team.run(ck_attention_block_count(keys)) { block, _ in
-                ck_attention_pack(keys, precision, block, packed)
+                ck_attention_pack(kernels, keys, block, packed)
             }
         }
         self.packed = packed
@@ -67,8 +69,7 @@ struct KeyAttention {
     private func tiles(
         _ call: inout ck_queries, _ keys: inout ck_keys, _ rows: Int, _ packed: UnsafeMutablePointer<UInt8>
     ) throws(TesseraError) {
-        let precision = model.precision.kernel
-        let bytes = ck_attention_tile_scratch_bytes(&call, &keys, precision)
+        let bytes = ck_attention_tile_scratch_bytes(kernels, &call, &keys)
         let scratch = try model.scratch.attention.reserve(model.team.threads * bytes, of: UInt8.self)
         let full = ck_attention_tile_rows(&call, &keys)
         let count = (rows + full - 1) / full
@@ -79,7 +80,7 @@ struct KeyAttention {
                 model.team.run(count * heads) { task, thread in
                     let first = (count - 1 - task / heads) * full
                     ck_attention_tile(
-                        call, keys, precision, packed, first, min(full, rows - first), task % heads,
+                        kernels, call, keys, packed, first, min(full, rows - first), task % heads,
                         scratch + thread * bytes)
                 }
             }
@@ -93,7 +94,7 @@ struct KeyAttention {
         withUnsafePointer(to: call) { call in
             withUnsafePointer(to: keys) { keys in
                 model.team.run(rows * heads) { task, thread in
-                    ck_attention_direct(call, keys, task / heads, task % heads, scratch + thread * bytes)
+                    ck_attention_direct(kernels, call, keys, task / heads, task % heads, scratch + thread * bytes)
                 }
             }
         }

@@ -89,7 +89,7 @@ public struct TokenGenerator {
         self.position = position
         sampler = Sampler(sampling)
         stopTokens = limits.stopTokens ?? runtime.tokenizer.endings
-        text = GeneratedText(stops: limits.stopTexts)
+        text = GeneratedText(runtime.tokenizer, stops: limits.stopTexts)
         // The last token needs no slot: nothing is computed behind it.
         maximum = min(limits.maximum, buffer.capacity - slot + 1)
     }
@@ -112,14 +112,14 @@ public struct TokenGenerator {
         if let last = tokens.last {
             do throws(TesseraError) {
                 logits = try decode(last)
-            } catch where error.code == .cancelled {
+            } catch  where error.code == .cancelled {
                 return finish(.cancelled)
             }
         }
         let token = try sampler.next(after: logits)
         guard !stopTokens.contains(token) else { return finish(.stopToken) }
         tokens.append(token)
-        let certain = text.add(runtime.tokenizer.bytes(of: token, special: false))
+        let certain = text.add(token)
         if text.isStopped { end = .stopText }
         return Piece(token: token, text: certain)
     }

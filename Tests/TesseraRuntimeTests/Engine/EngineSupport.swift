@@ -46,7 +46,9 @@ extension CPUEngine {
 }
 
 /// ‖a − b‖ / ‖b‖
-func relativeDifference(_ a: some Collection<Float>, _ b: some Collection<Float>) -> Double {
+func relativeDifference<A: BinaryFloatingPoint, B: BinaryFloatingPoint>(
+    _ a: some Collection<A>, _ b: some Collection<B>
+) -> Double {
     guard a.count == b.count else { return .infinity }
     let squares = zip(a, b).reduce((difference: 0.0, norm: 0.0)) { sums, pair in
         let difference = Double(pair.0) - Double(pair.1)

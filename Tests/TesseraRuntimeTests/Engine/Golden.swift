@@ -3,6 +3,7 @@
 import Foundation
 import TesseraKV
 import TesseraRuntime
+import TesseraTestSupport
 import Testing
 
 /// A random-weight model with transformers' fp32 logits and greedy text (Fixtures/goldens/make.py).
@@ -26,12 +27,12 @@ struct Golden: Decodable, Sendable, CustomTestStringConvertible {
     /// One of them, for tests that need any model.
     static let any = all[0]
 
-    private static let folder = URL(filePath: #filePath).deletingLastPathComponent().appending(
-        path: "../../../Fixtures/goldens"
-    ).standardizedFileURL
+    private static let folder = fixtures.appending(path: "goldens")
+
+    var path: String { Self.folder.appending(path: model).path }
 
     func engine(_ precision: CPUEngine.Options.Precision) throws -> CPUEngine {
-        let file = try GGUFFile(path: Self.folder.appending(path: model).path)
+        let file = try GGUFFile(path: path)
         return try CPUEngine(file: file, tokenizer: SilentTokenizer(), options: .init(precision: precision))
     }
 
