@@ -197,6 +197,21 @@ extension Catalog {
         }
     }
 
+    /// The keys of all chunks of a fingerprint and namespace.
+    func chunkKeys(fingerprint: Digest256, namespace: String) throws(TesseraError) -> [ChunkKey] {
+        try catalogErrors(path) {
+            try pool.read { database in
+                try Data.fetchAll(
+                    database,
+                    sql: """
+                        SELECT key FROM chunk
+                        WHERE kind = 0 AND fingerprint = (SELECT id FROM fingerprint WHERE digest = ?) AND namespace = ?
+                        """, arguments: [Data(fingerprint.bytes), namespace]
+                ).compactMap { Digest256(bytes: $0).map(ChunkKey.init(digest:)) }
+            }
+        }
+    }
+
     /// The keys of the records in a range of record numbers.
     func keys(of records: ClosedRange<UInt64>) throws(TesseraError) -> [ChunkKey] {
         let (first, last) = (Int64(clamping: records.lowerBound), Int64(clamping: records.upperBound))

@@ -8,6 +8,13 @@ extension ChunkStore {
         try session().directory.byteCount()
     }
 
+    /// Bytes that can still be written under the cap; nil without one.
+    package func room() throws(TesseraError) -> Int? {
+        let cap = diskCap
+        guard cap > 0 else { return nil }
+        return max(0, cap - (try diskUsage()) - Self.slackBytes)
+    }
+
     /// Refuses a write that would take the folder over its cap or the disk below its floor.
     ///
     /// Counted are the folder's real bytes, the layers, the headers three times (in RocksDB's log, in its tables and

@@ -9,7 +9,7 @@ import Testing
     private let buffer: KVBuffer
 
     init() throws {
-        engine = try Golden.any.engine(.fp32)
+        engine = try GoldenModel.random[0].engine(.fp32)
         buffer = try engine.buffer(16)
     }
 
@@ -52,7 +52,7 @@ import Testing
     }
 
     @Test func `no threads are refused`() throws {
-        let file = try GGUFFile(path: Golden.any.path)
+        let file = try GGUFFile(path: GoldenModel.random[0].path)
         expectCode(.invalidInput) {
             try CPUEngine(file: file, tokenizer: SilentTokenizer(), options: .init(threads: 0))
         }

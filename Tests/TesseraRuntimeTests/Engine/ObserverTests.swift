@@ -37,7 +37,7 @@ private final class Recorder: LayerObserver {
 }
 
 @Suite struct `Layer observer` {
-    private let golden = Golden.all[1]  // three layers
+    private let golden = GoldenModel.random[1]  // three layers
     private let engine: CPUEngine
     private let recorder = Recorder()
     private var tokens: [TokenID] { golden.prompt }

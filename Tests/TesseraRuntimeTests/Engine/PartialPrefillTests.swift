@@ -6,11 +6,11 @@ import TesseraTestSupport
 import Testing
 
 @Suite struct `Partial prefill` {
-    private let tokens = Golden.any.prompt
+    private let tokens = GoldenModel.random[0].prompt
     private let engine: CPUEngine
 
     init() throws {
-        engine = try Golden.any.engine(.fp32)
+        engine = try GoldenModel.random[0].engine(.fp32)
     }
 
     @Test(arguments: [1, 7, 24, 47])
@@ -69,7 +69,7 @@ import Testing
 
     @Test(arguments: [CPUEngine.Options.Precision.fp32, .automatic])
     func `a token changes no output at lower positions`(precision: CPUEngine.Options.Precision) throws {
-        let engine = try Golden.any.engine(precision)
+        let engine = try GoldenModel.random[0].engine(precision)
         // Rows of a stitched call: the tokens 10 and up are computed scattered over what was there before.
         let slots = [10, 11, 13, 20, 21, 22, 23, 24, 35, 47]
         func outputs(_ changed: Int?) throws -> PrefillOutput {
@@ -86,7 +86,7 @@ import Testing
     }
 
     @Test func `embeddings are taken like tokens`() throws {
-        let file = try GGUFFile(path: Golden.any.path)
+        let file = try GGUFFile(path: GoldenModel.random[0].path)
         let embedding = try #require(file.tensor("token_embd.weight"))
         #expect(embedding.type == .f32)
         let width = engine.model.width

@@ -37,10 +37,13 @@ struct GoldenModel: Decodable, CustomTestStringConvertible {
         }
     }
 
+    /// The model file.
+    var path: String { Self.folder.appending(path: model).path }
+
     /// The engine on this model.
     func engine(_ precision: CPUEngine.Options.Precision) throws -> CPUEngine {
         try CPUEngine(
-            file: GGUFFile(path: Self.folder.appending(path: model).path), tokenizer: NoTokenizer(),
+            file: GGUFFile(path: path), tokenizer: SilentTokenizer(),
             options: .init(precision: precision, threads: 2))
     }
 
@@ -67,7 +70,7 @@ struct GoldenModel: Decodable, CustomTestStringConvertible {
 }
 
 /// Stands in where only numbers count.
-private struct NoTokenizer: Tokenizer {
+struct SilentTokenizer: Tokenizer {
     let beginning: TokenID? = nil
     let endings: Set<TokenID> = []
     let addsBeginning = false
