@@ -1,0 +1,68 @@
+// SPDX-License-Identifier: Apache-2.0
+
+/// What happened to one prompt: where its KV came from, what was computed, and how long each stage took.
+public struct ReuseReport: Sendable, Codable, Equatable {
+    /// Whether the KV equals the model's own to rounding (`exact`) or was put together of chunks (`composed`).
+    public enum Provenance: String, Sendable, Codable {
+        /// A full prefill behind nothing, or behind a true prefix.
+        case exact
+        /// At least one token's KV was computed in another context.
+        case composed
+    }
+
+    /// Seconds spent in each stage, in the order in which they happen.
+    public struct Stages: Sendable, Codable, Equatable {
+        /// Finding the chunks for a question.
+        public var retrieve = 0.0
+        /// Turning text into ids.
+        public var tokenize = 0.0
+        /// Finding records, reading and verifying them.
+        public var load = 0.0
+        /// Running the model over the prompt, placement of stored KV included.
+        public var prefill = 0.0
+        /// The part of `prefill` that waited for stored KV to be placed.
+        public var stall = 0.0
+        /// Everything after the first token.
+        public var decode = 0.0
+    }
+
+    /// The assembly's name.
+    public var assembly: String
+    /// The selector's name; nil for `exact`.
+    public var selector: String?
+    /// The share of reused tokens that the selector was asked to pick; nil where it takes none.
+    public var ratio: Double?
+    /// Whether the KV is the model's own.
+    public var provenance: Provenance
+    /// Tokens of the whole prompt.
+    public var promptTokens = 0
+    /// Tokens of a stored leading run, reused exactly.
+    public var prefixTokens = 0
+    /// Tokens of chunks whose stored KV was used.
+    public var reusedTokens = 0
+    /// Tokens of those that the selector picked.
+    public var recomputedTokens = 0
+    /// Token-layers computed ÷ all token-layers of the reused tokens.
+    public var effectiveRecompute = 0.0
+    /// Contexts whose KV was in the store.
+    public var hits = 0
+    /// Contexts whose KV was not, or could not be trusted.
+    public var misses = 0
+    /// Bytes of stored KV that were read.
+    public var bytesLoaded = 0
+    /// Seconds from the call to the first token.
+    public var timeToFirstToken = 0.0
+    /// Seconds by stage.
+    public var stages = Stages()
+
+    init(_ assembly: Assembly) {
+        self.assembly = assembly.name
+        provenance = .exact
+        guard case .stitched(let selector, let ratio) = assembly else { return }
+        self.selector = selector.name
+        switch selector {
+        case .deviation, .random: self.ratio = ratio
+        case .none, .firstK, .all: break
+        }
+    }
+}

@@ -1,0 +1,104 @@
+// SPDX-License-Identifier: Apache-2.0
+
+public import TesseraKV
+internal import TesseraStore
+
+/// How far filling the store has come.
+public struct IngestProgress: Sendable, Equatable {
+    /// Chunks computed so far.
+    public var chunks = 0
+    /// Tokens of these.
+    public var tokens = 0
+    /// Bytes of their KV.
+    public var bytes = 0
+}
+
+extension ContextCache {
+    /// The key of a chunk in this cache.
+    public nonisolated func key(of chunk: [TokenID]) -> ChunkKey {
+        ChunkKey(fingerprint: fingerprintDigest, namespace: namespace, chunk: chunk)
+    }
+
+    /// Computes and keeps the KV of chunks that the store lacks.
+    ///
+    /// - Parameters:
+    ///   - chunks: Token ids of each chunk, without any prefix. Empty ones and those already there are passed over.
+    ///   - progress: Told after each chunk that was computed.
+    /// - Returns: What was computed; all of it is on disk.
+    /// - Throws: ``TesseraError``: `tooLong` for a chunk beyond the model's context, `full` for a disk or a cap without
+    ///   room, `cancelled` when the task is. What was computed before stays.
+    @discardableResult
+    public func ingest(
+        chunks: [[TokenID]], progress: ((IngestProgress) -> Void)? = nil
+    ) throws(TesseraError) -> IngestProgress {
+        try ingest(chunks.map { PendingRecord(kind: .chunk, tokens: $0) }, progress: progress)
+    }
+
+    /// Computes and keeps the KV of a prompt's contexts, as far as the store lacks them.
+    ///
+    /// - Parameter prompt: The prompt whose contexts are wanted.
+    /// - Throws: ``TesseraError`` as ``ingest(chunks:progress:)``.
+    public func ingest(contextsOf prompt: Prompt) throws(TesseraError) {
+        let tokens = promptTokens(prompt)
+        try ingest(chunks: tokens.contexts.map { Array(tokens.ids[$0]) })
+    }
+
+    /// Computes and keeps the KV of a prompt's leading run, so that prompts which begin with it reuse it exactly.
+    ///
+    /// - Parameter system: The system text, as prompts will give it; it is laid out by the prompt template.
+    public func ingest(system: Prompt.Segment) throws(TesseraError) {
+        // A context marks where the leading run ends; any token will do.
+        let probe = Prompt(system: system, contexts: [.tokens([0])], question: .tokens([]))
+        let tokens = promptTokens(probe)
+        guard tokens.leading.count >= Self.shortestPrefix else { return }
+        try ingest([PendingRecord(kind: .prefix, tokens: Array(tokens.leading))])
+    }
+
+    @discardableResult
+    func ingest(
+        _ wanted: [PendingRecord], progress: ((IngestProgress) -> Void)? = nil
+    ) throws(TesseraError) -> IngestProgress {
+        var done = IngestProgress()
+        let missing = try missing(of: wanted)
+        guard !missing.isEmpty else { return done }
+        let writer = RecordWriter(store: store)
+        do throws(TesseraError) {
+            for pending in missing {
+                let layers = try encoder(for: pending.kind).encode(pending.tokens)
+                let record = ChunkRecord(
+                    kind: pending.kind, fingerprint: fingerprintDigest,
+                    namespace: namespace, tokens: pending.tokens, layout: model.layout, codec: codec.name,
+                    layers: layers)
+                try writer.add(record)
+                done.chunks += 1
+                done.tokens += pending.tokens.count
+                done.bytes += record.byteCount
+                progress?(done)
+            }
+        } catch {
+            // What was computed before the failure is worth keeping; the failure is what the caller must hear.
+            try? writer.finish()
+            throw error
+        }
+        try writer.finish()
+        return done
+    }
+
+    /// Those of `wanted` that the store lacks, each once.
+    private func missing(of wanted: [PendingRecord]) throws(TesseraError) -> [PendingRecord] {
+        let keyed = wanted.filter { !$0.tokens.isEmpty }.map {
+            (key: $0.key(fingerprint: fingerprintDigest, namespace: namespace), record: $0)
+        }
+        var seen: Set<ChunkKey> = []
+        return zip(keyed, try store.contains(keyed.map(\.key))).compactMap { pair, isThere in
+            !isThere && seen.insert(pair.key).inserted ? pair.record : nil
+        }
+    }
+
+    private func encoder(for kind: RecordKind) -> ChunkEncoder {
+        switch kind {
+        case .chunk: chunkEncoder
+        case .prefix: ChunkEncoder(runtime: runtime, codec: codec, prefix: [])
+        }
+    }
+}

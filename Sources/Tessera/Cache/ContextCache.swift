@@ -1,0 +1,119 @@
+// SPDX-License-Identifier: Apache-2.0
+
+internal import Foundation
+internal import Logging
+public import TesseraKV
+internal import TesseraRuntime
+internal import TesseraStore
+
+/// A model with a store of its chunks' keys and values: answers prompts from what is stored, and fills the store.
+///
+/// ```swift
+/// let cache = try ContextCache(model: "model.gguf", store: "cache")
+/// let answer = try await cache.answer(Prompt(contexts: chunks, question: "Who wrote it?"))
+/// print(answer.text, answer.report.timeToFirstToken)
+/// ```
+///
+/// One request is computed at a time, the others wait. All work blocks a thread that belongs to the cache, none of
+/// Swift's cooperative pool.
+public actor ContextCache {
+    /// What there is to know of the model.
+    public nonisolated let model: ModelDescription
+    /// Everything that changes a chunk's KV in this cache.
+    public nonisolated let fingerprint: Fingerprint
+    /// The model's tokenizer.
+    public nonisolated let tokenizer: any Tokenizer
+    /// The tenant scope of all chunks of this cache.
+    public nonisolated let namespace: String
+
+    let runtime: any ModelRuntime
+    let store: ChunkStore
+    let layouts: PromptLayouts
+    let codec: any KVCodec = FP16Codec()
+    let fingerprintDigest: Digest256
+    let log: Logger
+    /// Encodes chunks; it keeps the KV of the recipe's prefix between them.
+    let chunkEncoder: ChunkEncoder
+    private let executor = BlockingExecutor(label: "tessera.cache")
+
+    /// The queue that all of the actor's work runs on.
+    public nonisolated var unownedExecutor: UnownedSerialExecutor { executor.asUnownedSerialExecutor() }
+
+    /// Opens a model and a store with the built-in engine.
+    ///
+    /// - Parameters:
+    ///   - path: A GGUF file of the `llama` architecture.
+    ///   - store: The store's folder; it is made where there is none.
+    ///   - options: Precision, namespace, caps and the like.
+    /// - Throws: ``TesseraError``: `unsupported` or `corrupt` for the model, `locked` for a store that another process
+    ///   holds, `io` and `full` for the disk.
+    public init(model path: String, store: String, options: ContextCacheOptions = .init()) throws(TesseraError) {
+        let folder = URL(fileURLWithPath: store)
+        let chunks = try ChunkStore(directory: folder, options: StoreOptions(diskCap: options.diskCap))
+        let memo = WeightsMemo(folder: folder)
+        let known = options.verifiesModel ? nil : memo.digest(of: path)
+        let engine = try CPUEngine(
+            model: path, options: .init(precision: options.precision, threads: options.threads, weights: known))
+        if known == nil { memo.remember(engine.model.weights, of: path) }
+        try self.init(runtime: engine, store: chunks, options: options)
+    }
+
+    /// Puts a cache over any runtime.
+    ///
+    /// - Parameters:
+    ///   - runtime: What runs the model.
+    ///   - store: The store's folder; it is made where there is none.
+    ///   - options: Namespace, caps and the like; precision and threads are the runtime's own.
+    /// - Throws: ``TesseraError`` as ``init(model:store:options:)``.
+    public init(runtime: any ModelRuntime, store: String, options: ContextCacheOptions = .init()) throws(TesseraError) {
+        let chunks = try ChunkStore(
+            directory: URL(fileURLWithPath: store), options: StoreOptions(diskCap: options.diskCap))
+        try self.init(runtime: runtime, store: chunks, options: options)
+    }
+
+    private init(runtime: any ModelRuntime, store: ChunkStore, options: ContextCacheOptions) throws(TesseraError) {
+        self.runtime = runtime
+        self.store = store
+        log = options.logger
+        model = runtime.model
+        tokenizer = runtime.tokenizer
+        namespace = options.namespace
+        fingerprint = Fingerprint(
+            architecture: runtime.model.architecture, weights: runtime.model.weights,
+            tokenizer: runtime.tokenizer.digest, rotary: runtime.model.rotary, layout: runtime.model.layout,
+            precision: runtime.model.precision, recipe: options.recipe.tokens(by: runtime.tokenizer))
+        fingerprintDigest = fingerprint.digest
+        chunkEncoder = ChunkEncoder(runtime: runtime, codec: codec, prefix: fingerprint.recipe)
+        layouts = try PromptLayouts(
+            template: options.template, model: runtime.model, tokenizer: runtime.tokenizer, log: options.logger)
+        try store.remember(fingerprint)
+        for note in store.notes { log.notice("\(note)") }
+        for other in try store.mismatches(with: fingerprint) where !other.fields.isEmpty {
+            log.notice(
+                "the store also holds \(other.records) records with another \(other.fields.joined(separator: ", ")); they are not used here"
+            )
+        }
+    }
+
+    /// A prompt's ids, laid out as this model wants it.
+    nonisolated func promptTokens(_ prompt: Prompt) -> PromptTokens {
+        PromptTokens(prompt, layout: layouts.layout(of: prompt), tokenizer: tokenizer)
+    }
+
+    /// Closes the store and gives its lock up; later calls throw. Without it, that happens with the last reference.
+    public func close() {
+        store.close()
+    }
+}
+
+extension Recipe {
+    /// The tokens that a chunk is encoded behind.
+    func tokens(by tokenizer: any Tokenizer) -> [TokenID] {
+        let beginning = tokenizer.beginning.map { [$0] } ?? []
+        return switch self {
+        case .none: []
+        case .beginning: beginning
+        case .text(let text): beginning + tokenizer.encode(text, special: false)
+        }
+    }
+}

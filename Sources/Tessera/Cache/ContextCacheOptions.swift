@@ -1,0 +1,56 @@
+// SPDX-License-Identifier: Apache-2.0
+
+public import Logging
+public import TesseraRuntime
+
+/// The neutral text that each chunk is encoded behind.
+///
+/// It belongs to the fingerprint: another recipe is another cache. It is not the app's system prompt, because an
+/// edit of that would empty the cache.
+public enum Recipe: Sendable, Hashable {
+    /// Nothing at all: a chunk's own first token becomes its attention sink.
+    case none
+    /// The model's beginning-of-sequence token, where it has one.
+    case beginning
+    /// The beginning-of-sequence token and a text.
+    case text(String)
+
+    /// What is used unless another is asked for.
+    public static let `default` = Recipe.beginning
+}
+
+/// How a ``ContextCache`` is set up.
+public struct ContextCacheOptions: Sendable {
+    /// The precision that the engine computes in.
+    public var precision: CPUEngine.Options.Precision
+    /// The number of threads that compute; nil for one per core.
+    public var threads: Int?
+    /// The tenant scope of all chunks; nothing is shared across namespaces.
+    public var namespace: String
+    /// What chunks are encoded behind.
+    public var recipe: Recipe
+    /// The most bytes that the store may take on disk; nil keeps what the store remembers.
+    public var diskCap: Int?
+    /// Whether the model's weights are digested anew, though the file looks the same as before.
+    public var verifiesModel: Bool
+    /// The prompt template in the place of the model's own; nil for the model's own.
+    public var template: String?
+    /// Where notices go; they hold no prompt text.
+    public var logger: Logger
+
+    /// Makes options; each has a default.
+    public init(
+        precision: CPUEngine.Options.Precision = .automatic, threads: Int? = nil, namespace: String = "default",
+        recipe: Recipe = .default, diskCap: Int? = nil, verifiesModel: Bool = false, template: String? = nil,
+        logger: Logger = Logger(label: "tessera")
+    ) {
+        self.precision = precision
+        self.threads = threads
+        self.namespace = namespace
+        self.recipe = recipe
+        self.diskCap = diskCap
+        self.verifiesModel = verifiesModel
+        self.template = template
+        self.logger = logger
+    }
+}

@@ -1,0 +1,45 @@
+// SPDX-License-Identifier: Apache-2.0
+
+internal import TesseraKV
+
+/// A prompt as the model reads it: one run of ids, and where its parts lie in it.
+struct PromptTokens: Sendable, Equatable {
+    /// All ids, positions 0 … n−1.
+    var ids: [TokenID] = []
+    /// The places of the contexts that are not empty, in prompt order.
+    var contexts: [Range<Int>] = []
+
+    /// The ids in front of the first context: what a prefix record can hold.
+    var leading: ArraySlice<TokenID> { ids[..<(contexts.first?.lowerBound ?? ids.count)] }
+
+    /// Splices the segments of a prompt along a layout.
+    ///
+    /// The beginning-of-sequence token stands in front exactly once: it is added where the model wants it and the
+    /// layout did not write it.
+    init(_ prompt: Prompt, layout: PromptLayout, tokenizer: any Tokenizer) {
+        for piece in layout.pieces {
+            switch piece {
+            case .glue(let text): ids += tokenizer.encode(text, special: true)
+            case .system: ids += prompt.system.map { Self.encode($0, tokenizer) } ?? []
+            case .question: ids += Self.encode(prompt.question, tokenizer)
+            case .contexts:
+                for context in prompt.contexts {
+                    let start = ids.count
+                    ids += Self.encode(context, tokenizer)
+                    if start < ids.count { contexts.append(start..<ids.count) }
+                }
+            }
+        }
+        if tokenizer.addsBeginning, let beginning = tokenizer.beginning, ids.first != beginning {
+            ids.insert(beginning, at: 0)
+            contexts = contexts.map { $0.lowerBound + 1..<$0.upperBound + 1 }
+        }
+    }
+
+    private static func encode(_ segment: Prompt.Segment, _ tokenizer: any Tokenizer) -> [TokenID] {
+        switch segment {
+        case .text(let text): tokenizer.encode(text, special: false)
+        case .tokens(let ids): ids
+        }
+    }
+}

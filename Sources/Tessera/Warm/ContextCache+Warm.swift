@@ -1,0 +1,154 @@
+// SPDX-License-Identifier: Apache-2.0
+
+internal import Foundation
+public import TesseraKV
+public import TesseraRetrieval
+internal import TesseraStore
+
+extension ContextCache {
+    /// Opens the text index that belongs to this cache's tokenizer, in the store's folder.
+    ///
+    /// It may hold any number of folders; ``TesseraRetrieval/DocumentIndex/sync(_:excluding:progress:)`` brings it up
+    /// to date with the documents.
+    ///
+    /// - Parameter options: How documents are cut; each choice has an index of its own.
+    /// - Throws: ``TesseraError`` when the index can't be opened or made.
+    public nonisolated func documentIndex(options: ChunkingOptions = .init()) throws(TesseraError) -> DocumentIndex {
+        let folder = indexFolder
+        do {
+            try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
+        } catch {
+            throw TesseraError(.io, "can't make \(folder.path): \(error.localizedDescription)")
+        }
+        let name = "\(options.limit)-\(options.overlap)-\(options.paragraphs.rawValue).index"
+        return try DocumentIndex(
+            path: folder.appendingPathComponent(name).path, encoder: TokenEncoder(tokenizer), options: options)
+    }
+
+    /// What warming the documents of an index would do.
+    ///
+    /// - Parameters:
+    ///   - index: An index that is up to date.
+    ///   - paths: Files and folders whose documents are wanted; nil for all.
+    public func warmPlan(
+        of index: DocumentIndex, under paths: [String]? = nil
+    ) async throws(TesseraError) -> WarmPlan {
+        var plan = WarmPlan()
+        var seen: Set<ChunkKey> = []
+        try await forEachPage(of: index, under: paths) { page throws(TesseraError) in
+            let fresh = page.map { (key: key(of: $0.tokens), tokens: $0.tokens.count) }.filter {
+                seen.insert($0.key).inserted
+            }
+            for (chunk, isThere) in zip(fresh, try store.contains(fresh.map(\.key))) {
+                plan.chunks += 1
+                plan.tokens += chunk.tokens
+                guard !isThere else { continue }
+                plan.missingChunks += 1
+                plan.missingTokens += chunk.tokens
+                plan.missingBytes += recordBytes(tokens: chunk.tokens)
+            }
+        }
+        plan.documents = try index.documents(under: paths).count
+        plan.roomBytes = try store.room()
+        return plan
+    }
+
+    /// Computes and keeps the KV of every chunk of an index that the store lacks.
+    ///
+    /// It can be stopped at any time and begun again: what was kept stays, and is passed over.
+    ///
+    /// - Parameters:
+    ///   - index: An index that is up to date.
+    ///   - paths: Files and folders whose documents are wanted; nil for all.
+    ///   - fit: Take what fits the store's cap instead of refusing, the chunks that `questions` retrieve most often
+    ///     first, then in reading order.
+    ///   - questions: A log of what was asked, to know what is used most.
+    ///   - progress: Told after each chunk that was computed.
+    /// - Returns: What was computed; all of it is on disk.
+    /// - Throws: ``TesseraError``: `full` for a plan above the cap, else as ``ingest(chunks:progress:)``.
+    @discardableResult
+    public func warm(
+        _ index: DocumentIndex, under paths: [String]? = nil, fit: Bool = false, questions: [String] = [],
+        progress: ((IngestProgress) -> Void)? = nil
+    ) async throws(TesseraError) -> IngestProgress {
+        let plan = try await warmPlan(of: index, under: paths)
+        guard plan.fits else {
+            guard fit else {
+                throw TesseraError(
+                    .full,
+                    "the plan needs \(plan.missingBytes) bytes and the store's cap leaves \(plan.roomBytes ?? 0); raise "
+                        + "--disk-cap, or take what fits with --fit")
+            }
+            return try await warmWhatFits(
+                index, under: paths, room: plan.roomBytes ?? 0, questions: questions, progress: progress)
+        }
+        var total = IngestProgress()
+        guard plan.missingChunks > 0 else { return total }
+        try await forEachPage(of: index, under: paths) { page throws(TesseraError) in
+            let before = total
+            let done = try ingest(chunks: page.map(\.tokens)) { progress?(before + $0) }
+            total = before + done
+        }
+        return total
+    }
+
+    /// Releases chunks that no document of any index of this cache holds any more.
+    ///
+    /// - Returns: How many were released.
+    public func prune() async throws(TesseraError) -> Int {
+        var held: Set<ChunkKey> = []
+        for options in indexedOptions() {
+            try await forEachPage(of: try documentIndex(options: options), under: nil) { page throws(TesseraError) in
+                held.formUnion(page.map { key(of: $0.tokens) })
+            }
+        }
+        let orphans = try store.chunkKeys(fingerprint: fingerprintDigest, namespace: namespace).filter {
+            !held.contains($0)
+        }
+        try store.remove(orphans)
+        return orphans.count
+    }
+
+    /// Goes through an index a page at a time; a corpus need not fit in memory.
+    func forEachPage(
+        of index: DocumentIndex, under paths: [String]?, _ body: ([DocumentChunk]) throws(TesseraError) -> Void
+    ) async throws(TesseraError) {
+        var page: [DocumentChunk] = []
+        for try await chunk in try index.chunks(under: paths) {
+            page.append(chunk)
+            if page.count == 256 {
+                try body(page)
+                page.removeAll(keepingCapacity: true)
+            }
+        }
+        try body(page)
+    }
+
+    /// The bytes that a chunk of so many tokens takes in the store.
+    func recordBytes(tokens: Int) -> Int {
+        model.layout.layers * codec.byteCount(tokens: tokens, layout: model.layout) + 12 * tokens + 2048
+    }
+
+    private nonisolated var indexFolder: URL {
+        store.directory.appendingPathComponent("documents")
+            .appendingPathComponent(String(tokenizer.digest.description.prefix(16)))
+    }
+
+    /// The options of all indexes that were made with this tokenizer, read off their files' names.
+    private func indexedOptions() -> [ChunkingOptions] {
+        let names = (try? FileManager.default.contentsOfDirectory(atPath: indexFolder.path)) ?? []
+        return names.filter { $0.hasSuffix(".index") }.compactMap { name in
+            let parts = name.dropLast(6).split(separator: "-")
+            guard parts.count == 3, let limit = Int(parts[0]), let overlap = Int(parts[1]),
+                let paragraphs = ChunkingOptions.Paragraphs(rawValue: String(parts[2]))
+            else { return nil }
+            return ChunkingOptions(limit: limit, overlap: overlap, paragraphs: paragraphs)
+        }
+    }
+}
+
+extension IngestProgress {
+    static func + (a: IngestProgress, b: IngestProgress) -> IngestProgress {
+        IngestProgress(chunks: a.chunks + b.chunks, tokens: a.tokens + b.tokens, bytes: a.bytes + b.bytes)
+    }
+}
