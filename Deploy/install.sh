@@ -10,7 +10,6 @@ packages=(
     libdnnl-dev     # oneDNN: matrix products in BF16
     libopenblas-dev # matrix products in fp32
     libxxhash-dev   # checksums of records
-    libpcre2-dev    # the tokenizers' patterns
     libxml2-dev     # text of HTML documents
     libicu-dev      # borders of sentences
     libcmark-dev    # text of Markdown documents

@@ -1,0 +1,106 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import ArgumentParser
+import Foundation
+import Tessera
+import TesseraKV
+import TesseraRetrieval
+import TesseraRuntime
+
+/// `tessera ask`: a question to a folder of documents.
+struct Ask: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        abstract: "Ask a folder of documents.",
+        discussion: """
+            The chunks that fit the question best are retrieved, their stored KV is stitched into the prompt, and the \
+            model answers. What the store lacks is computed for this answer and kept for the next. Behind the answer \
+            stand its sources and what was reused.
+            """)
+
+    @Argument(help: "The question.")
+    var question: String
+
+    @Option(help: "Files and folders of documents.", completion: .directory)
+    var docs: [String]
+
+    @OptionGroup var modelOptions: ModelOptions
+    @OptionGroup var storeOptions: StoreOptions
+    @OptionGroup var chunkOptions: ChunkOptions
+    @OptionGroup var assemblyOptions: AssemblyOptions
+
+    @Option(help: "The most chunks that are retrieved.")
+    var limit = 6
+
+    @Option(help: "Chunks before and behind each hit that come along.")
+    var neighbours = 0
+
+    @Option(help: "The instructions in front of the chunks; empty for none.")
+    var system = AskOptions.defaultSystem
+
+    @Option(help: "The most tokens of the answer.")
+    var maxTokens = 256
+
+    @Option(help: "0 always takes the likeliest token; higher is more varied.")
+    var temperature: Double = 0
+
+    @Option(help: "Draw from the likeliest tokens that together have this probability.")
+    var topP: Double = 1
+
+    @Option(help: "End the answer where this text appears; may be given several times.")
+    var stop: [String] = []
+
+    @Flag(help: "Print answer, sources and report as JSON.")
+    var json = false
+
+    func validate() throws {
+        guard limit >= 0, neighbours >= 0 else { throw ValidationError("--limit and --neighbours are 0 or more") }
+        guard maxTokens >= 1 else { throw ValidationError("--max-tokens is at least 1") }
+    }
+
+    func run() async throws {
+        let cache = try storeOptions.open(modelOptions)
+        let index = try cache.documentIndex(options: chunkOptions.value)
+        notice(try index.sync(docs, excluding: [storeOptions.store]))
+        let options = AskOptions(
+            limit: limit, system: system.isEmpty ? nil : system,
+            answer: AnswerOptions(
+                assembly: assemblyOptions.value,
+                sampling: try SamplingOptions(temperature: temperature, topP: topP, seed: assemblyOptions.seed),
+                maximumTokens: maxTokens, stops: stop))
+        let streams = !json
+        let result = try await cache.ask(
+            question, of: index.retriever(neighbours: neighbours, under: docs), options: options,
+            onText: { piece in
+                if streams { FileHandle.standardOutput.write(Data(piece.utf8)) }
+            })
+        try show(result)
+    }
+
+    private func show(_ result: SourcedAnswer) throws {
+        struct Source: Encodable {
+            var source: ChunkSource
+            var score: Double
+        }
+        struct Output: Encodable {
+            var answer: String
+            var ending: String
+            var sources: [Source]
+            var report: ReuseReport
+        }
+        if json {
+            let sources = result.sources.map { Source(source: $0.source, score: $0.score) }
+            print(
+                try TesseraCLI.json(
+                    Output(
+                        answer: result.answer.text, ending: result.answer.ending.rawValue, sources: sources,
+                        report: result.answer.report)))
+            return
+        }
+        print("\n")
+        for source in result.sources {
+            let section = source.source.section.map { " (\($0))" } ?? ""
+            print("source     \(source.source.document), chunk \(source.source.ordinal + 1)\(section)")
+        }
+        print(describe(result.answer.report))
+    }
+}

@@ -1,0 +1,80 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import ArgumentParser
+import Foundation
+import Tessera
+import TesseraBench
+import TesseraRetrieval
+
+/// `tessera demo`: the whole path on real documents, every assembly side by side.
+struct Demo: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        abstract: "Warm a folder of documents, ask questions of each kind, and compare the assemblies.",
+        discussion: """
+            Each question is asked with a full prefill and with stitched chunks under several selectors. A line of the \
+            question file is {"question": …, "answers": […], "kind": …}. By default the fixtures of the source tree \
+            are used, found from the current folder.
+            """)
+
+    @Option(name: .shortAndLong, help: "The model.", completion: .file(extensions: ["gguf"]))
+    var model = "Fixtures/models/rag-mini.gguf"
+
+    @Option(help: "The documents.", completion: .directory)
+    var docs = "Fixtures/corpus"
+
+    @Option(help: "The questions, one JSON object a line.", completion: .file(extensions: ["jsonl"]))
+    var questions = "Fixtures/qa/corpus.jsonl"
+
+    @OptionGroup var storeOptions: StoreOptions
+    @OptionGroup var chunkOptions: ChunkOptions
+
+    @Option(help: "The most chunks that are retrieved for a question; their neighbours come along.")
+    var limit = 2
+
+    @Flag(help: "Print the results as JSON.")
+    var json = false
+
+    func run() async throws {
+        let cache = try storeOptions.open(try ModelOptions.parse(["--model", model]))
+        let index = try cache.documentIndex(options: chunking)
+        notice(try index.sync([docs], excluding: [storeOptions.store]))
+        let plan = try await cache.warmPlan(of: index, under: [docs])
+        var progress = ProgressLine(total: plan.missingChunks)
+        let done = try await cache.warm(
+            index, under: [docs],
+            progress: { progress.show($0.chunks, "\($0.tokens) tokens, \(readable(bytes: $0.bytes))") })
+        Notices.say("warm: \(plan.chunks) chunks of \(plan.documents) documents, \(done.chunks) computed now")
+
+        let suite = try Questions.read(readText(at: questions), named: questions)
+        let results = try await ComparisonBench(
+            retriever: index.retriever(neighbours: 1, under: [docs]), limit: limit
+        ).run(suite, on: cache)
+        print(json ? try TesseraCLI.json(results) : table(results))
+    }
+
+    /// The fixture's reports are one paragraph each, and one report is one chunk.
+    private var chunking: ChunkingOptions {
+        docs == "Fixtures/corpus" ? ChunkingOptions(limit: 128, paragraphs: .separate) : chunkOptions.value
+    }
+
+    private func table(_ report: ComparisonBench.Report) -> String {
+        let kinds = report.kinds
+        var table = Table(
+            ["assembly", "selector"] + kinds.map { "\($0) right" }
+                + ["KL to exact", "tokens recomputed", "effective recompute", "TTFT ms", "TTFT to exact"])
+        for row in report.results {
+            table.rows.append(
+                [
+                    row.assembly,
+                    row.selector.map { name in row.ratio.map { "\(name) \(Int($0 * 100)) %" } ?? name } ?? "",
+                ]
+                    + kinds.map { kind in "\(row.right[kind] ?? 0)/\(report.questions[kind] ?? 0)" }
+                    + [
+                        String(format: "%.4f", row.klMean), String(format: "%.1f", row.recomputedTokens),
+                        String(format: "%.2f", row.effectiveRecompute), String(format: "%.1f", row.ttftSeconds * 1000),
+                        String(format: "%.2f", row.ttftToExact),
+                    ])
+        }
+        return table.text
+    }
+}

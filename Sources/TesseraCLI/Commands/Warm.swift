@@ -1,0 +1,108 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import ArgumentParser
+import Foundation
+import Tessera
+import TesseraKV
+import TesseraRetrieval
+
+/// `tessera warm`: fills the store ahead of the questions.
+struct Warm: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        abstract: "Compute and keep the KV of all documents in some folders.",
+        discussion: """
+            Text, Markdown and HTML files are cut into chunks; the KV of each chunk that the store lacks is computed and \
+            kept. It can be stopped at any time and begun again. Files that did not change are not read; of those that \
+            did, only chunks with new content are computed.
+            """)
+
+    @Argument(help: "Files and folders.", completion: .file())
+    var paths: [String]
+
+    @OptionGroup var modelOptions: ModelOptions
+    @OptionGroup var storeOptions: StoreOptions
+    @OptionGroup var chunkOptions: ChunkOptions
+
+    @Option(help: "Also keep the KV of this system prompt, as the leading run of prompts that begin with it.")
+    var system: String?
+
+    @Flag(help: "Only say how many chunks, tokens and bytes it would be.")
+    var dryRun = false
+
+    @Flag(help: "Release chunks that no document holds any more.")
+    var prune = false
+
+    @Flag(help: "Take what fits the store's cap where not everything does.")
+    var fit = false
+
+    @Option(
+        help:
+            "With --fit: a file of past questions, one a line (plain, or JSON with \"question\"); the chunks that they retrieve most come first.",
+        completion: .file())
+    var retrievalLog: String?
+
+    @Flag(help: "Print the outcome as JSON.")
+    var json = false
+
+    func run() async throws {
+        let cache = try storeOptions.open(modelOptions)
+        let index = try cache.documentIndex(options: chunkOptions.value)
+        let synced = try index.sync(paths, excluding: [storeOptions.store])
+        notice(synced)
+        let plan = try await cache.warmPlan(of: index, under: paths)
+        if dryRun {
+            print(json ? try TesseraCLI.json(plan) : describe(plan))
+            return
+        }
+        let start = ContinuousClock.now
+        var progress = ProgressLine(total: plan.missingChunks)
+        let done = try await cache.warm(
+            index, under: paths, fit: fit, questions: try retrievalLog.map(questions) ?? [],
+            progress: { progress.show($0.chunks, "\($0.tokens) tokens, \(readable(bytes: $0.bytes))") })
+        if let system { try await cache.ingest(system: .text(system)) }
+        let released = prune ? try await cache.prune() : 0
+        try report(plan, done, released, (ContinuousClock.now - start) / .seconds(1))
+    }
+
+    private func report(_ plan: WarmPlan, _ done: IngestProgress, _ released: Int, _ seconds: Double) throws {
+        struct Outcome: Encodable {
+            var plan: WarmPlan
+            var computedChunks, computedTokens, computedBytes, releasedChunks: Int
+            var seconds: Double
+        }
+        if json {
+            print(
+                try TesseraCLI.json(
+                    Outcome(
+                        plan: plan, computedChunks: done.chunks, computedTokens: done.tokens, computedBytes: done.bytes,
+                        releasedChunks: released, seconds: seconds)))
+            return
+        }
+        print(describe(plan))
+        let rate =
+            seconds > 0 && done.tokens > 0 ? String(format: " (%.0f tokens/s)", Double(done.tokens) / seconds) : ""
+        print(
+            "computed   \(done.chunks) chunks, \(done.tokens) tokens, \(readable(bytes: done.bytes)) in \(readable(seconds: seconds))\(rate)"
+        )
+        if prune { print("released   \(released) chunks that no document holds any more") }
+    }
+
+    private func describe(_ plan: WarmPlan) -> String {
+        var lines = """
+            documents  \(plan.documents)
+            chunks     \(plan.chunks), \(plan.tokens) tokens
+            missing    \(plan.missingChunks) chunks, \(plan.missingTokens) tokens, \(readable(bytes: plan.missingBytes))
+            """
+        if let room = plan.roomBytes { lines += "\nroom       \(readable(bytes: room)) under the store's cap" }
+        return lines
+    }
+
+    /// The questions of a log, one a line.
+    private func questions(of path: String) throws -> [String] {
+        struct Line: Decodable { var question: String }
+        return try readText(at: path).split(whereSeparator: \.isNewline).enumerated().map { number, line in
+            guard line.hasPrefix("{") else { return String(line) }
+            return try readJSON(Line.self, from: Data(line.utf8), named: "\(path), line \(number + 1),").question
+        }
+    }
+}

@@ -1,0 +1,45 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import ArgumentParser
+import Tessera
+import TesseraRuntime
+
+/// The precision of the engine, as it is written on the command line.
+enum PrecisionName: String, ExpressibleByArgument, CaseIterable {
+    case auto, bf16, fp32
+
+    var value: CPUEngine.Options.Precision {
+        switch self {
+        case .auto: .automatic
+        case .bf16: .bf16
+        case .fp32: .fp32
+        }
+    }
+}
+
+/// Options of every command that loads a model.
+struct ModelOptions: ParsableArguments {
+    @Option(
+        name: .shortAndLong, help: "The model: a GGUF file of the llama architecture.",
+        completion: .file(extensions: ["gguf"]))
+    var model: String
+
+    @Option(help: "Arithmetic: auto, bf16 or fp32. Auto is bf16 where the processor has it.")
+    var precision = PrecisionName.auto
+
+    @Option(help: "Threads that compute. By default one per core.")
+    var threads: Int?
+
+    @Flag(help: "Digest the model's weights anew, though the file looks the same as before.")
+    var verifyModel = false
+
+    @Option(
+        help: ArgumentHelp(
+            "Lay the prompt out by this text or file, in the place of the model's own chat template.",
+            discussion: "It holds {contexts} and {question}, and {system} where the system text belongs."))
+    var template: String?
+
+    func validate() throws {
+        if let threads, threads < 1 { throw ValidationError("--threads is at least 1") }
+    }
+}

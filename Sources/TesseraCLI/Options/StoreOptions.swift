@@ -1,0 +1,72 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import ArgumentParser
+import Foundation
+import Tessera
+import TesseraKV
+
+/// Options of every command that opens a store.
+struct StoreOptions: ParsableArguments {
+    @Option(help: "The folder of the store. By default tessera in the user's cache folder.", completion: .directory)
+    var store: String = StoreOptions.defaultStore
+
+    @Option(help: "The namespace of the chunks; nothing is shared across namespaces.")
+    var namespace: String = "default"
+
+    @Option(help: "The most that the store may take on disk, such as 20GB. It is remembered.")
+    var diskCap: ByteCount?
+
+    @Option(
+        help: ArgumentHelp(
+            "The neutral text that chunks are encoded behind; part of every chunk's key.",
+            discussion:
+                "By default the model's beginning-of-sequence token alone. Not your own system prompt: an edit of it would empty the cache."
+        ))
+    var recipe: String?
+
+    static var defaultStore: String {
+        let environment = ProcessInfo.processInfo.environment
+        let cache = environment["XDG_CACHE_HOME"] ?? (environment["HOME"] ?? ".") + "/.cache"
+        return cache + "/tessera"
+    }
+
+    /// Opens the model and the store.
+    func open(_ model: ModelOptions, at folder: String? = nil) throws -> ContextCache {
+        try ContextCache(
+            model: model.model, store: folder ?? store,
+            options: ContextCacheOptions(
+                precision: model.precision.value, threads: model.threads, namespace: namespace,
+                recipe: recipe.map { .text($0) } ?? .default, diskCap: diskCap?.bytes,
+                verifiesModel: model.verifyModel, template: try model.template.map(TemplateArgument.text),
+                logger: Notices.logger))
+    }
+}
+
+/// A template given as text, or as a file that holds it.
+enum TemplateArgument {
+    static func text(_ argument: String) throws -> String {
+        guard FileManager.default.fileExists(atPath: argument) else { return argument }
+        return try readText(at: argument)
+    }
+}
+
+/// A number of bytes with a unit: `512MB`, `20GB`, `1.5TB`; powers of 1000, or of 1024 with `KiB`, `MiB` and so on.
+struct ByteCount: ExpressibleByArgument, Equatable {
+    var bytes: Int
+
+    init(bytes: Int) {
+        self.bytes = bytes
+    }
+
+    init?(argument: String) {
+        let number = argument.prefix { $0.isNumber || $0 == "." }
+        let unit = argument.dropFirst(number.count).lowercased()
+        guard let value = Double(number), let factor = Self.factors[unit], value * factor < 0x1p62 else { return nil }
+        bytes = Int(value * factor)
+    }
+
+    private static let factors: [String: Double] = [
+        "": 1, "b": 1, "kb": 1e3, "mb": 1e6, "gb": 1e9, "tb": 1e12, "k": 1e3, "m": 1e6, "g": 1e9, "t": 1e12,
+        "kib": 0x1p10, "mib": 0x1p20, "gib": 0x1p30, "tib": 0x1p40,
+    ]
+}

@@ -1,0 +1,35 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import Foundation
+import Logging
+
+/// Notices and warnings for people, on standard error, one line each.
+enum Notices {
+    /// For the library's own notices.
+    static let logger = Logger(label: "tessera") { _ in StandardErrorHandler() }
+
+    /// Tells the user something.
+    static func say(_ text: String) {
+        logger.notice("\(text)")
+    }
+
+    /// Tells the user of something that may need looking after.
+    static func warn(_ text: String) {
+        logger.warning("\(text)")
+    }
+}
+
+/// Writes log messages without time stamps: a command's user reads them at once.
+private struct StandardErrorHandler: LogHandler {
+    var logLevel = Logger.Level.notice
+    var metadata = Logger.Metadata()
+
+    subscript(metadataKey key: String) -> Logger.Metadata.Value? {
+        get { metadata[key] }
+        set { metadata[key] = newValue }
+    }
+
+    func log(event: LogEvent) {
+        FileHandle.standardError.write(Data("tessera: \(event.level): \(event.message)\n".utf8))
+    }
+}

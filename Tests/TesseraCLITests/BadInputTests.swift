@@ -1,0 +1,187 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import Foundation
+import TesseraTestSupport
+import Testing
+
+@Suite(.serialized) struct `bad input on the command line` {
+    let model = fixtures.appendingPathComponent("goldens/gqa4-d32-linear-q8-f16.gguf").path
+
+    @Test func `a model that is not there`() throws {
+        let run = try CommandRun("tokenize", "-m", "no-such.gguf", "text")
+        #expect(run.status == 66)
+        #expect(run.errors.contains("no-such.gguf"))
+    }
+
+    @Test func `a model that is no GGUF file`() throws {
+        try withTemporaryDirectory { folder in
+            let path = folder.appendingPathComponent("model.gguf").path
+            try Data("once upon a time, a text of more than a header's length".utf8).write(
+                to: URL(fileURLWithPath: path))
+            let run = try CommandRun("ask", "q", "--docs", folder.path, "-m", path, "--store", folder.path + "/store")
+            #expect(run.status == 65)
+            #expect(run.errors.contains("GGUF"))
+        }
+    }
+
+    @Test func `a truncated model`() throws {
+        try withTemporaryDirectory { folder in
+            let path = folder.appendingPathComponent("model.gguf").path
+            try Data(contentsOf: URL(fileURLWithPath: model)).dropLast(1000).write(to: URL(fileURLWithPath: path))
+            let run = try CommandRun("logits", "-m", path, "--tokens", "/dev/null")
+            #expect(run.status == 65)
+            #expect(run.errors.contains("model.gguf"))
+        }
+    }
+
+    @Test func `an unsupported architecture is named`() throws {
+        try withTemporaryDirectory { folder in
+            let path = folder.appendingPathComponent("model.gguf").path
+            var bytes = try Data(contentsOf: URL(fileURLWithPath: model))
+            // Same length, so that every offset stays right: general.architecture and the keys that begin with it.
+            while let range = bytes.range(of: Data("llama".utf8)) { bytes.replaceSubrange(range, with: "qlama".utf8) }
+            try bytes.write(to: URL(fileURLWithPath: path))
+            let run = try CommandRun("warm", folder.path, "-m", path, "--store", folder.path + "/store")
+            #expect(run.status == 69)
+            #expect(run.errors.contains("qlama"))
+        }
+    }
+
+    @Test func `a folder without documents`() throws {
+        try withTemporaryDirectory { folder in
+            let docs = folder.appendingPathComponent("docs")
+            try FileManager.default.createDirectory(at: docs, withIntermediateDirectories: true)
+            let run = try CommandRun("warm", docs.path, "-m", model, "--store", folder.path + "/store")
+            #expect(run.status == 66)
+            #expect(run.errors.contains(docs.path))
+        }
+    }
+
+    @Test func `a prompt longer than the model's context`() throws {
+        try withTemporaryDirectory { folder in
+            let tokens = folder.appendingPathComponent("tokens.json")
+            try JSONEncoder().encode([Int](repeating: 5, count: 200_000)).write(to: tokens)
+            let run = try CommandRun("logits", "-m", model, "--tokens", tokens.path)
+            #expect(run.status == 65)
+            #expect(run.errors.contains("200000"))
+        }
+    }
+
+    @Test func `token ids beyond the vocabulary`() throws {
+        try withTemporaryDirectory { folder in
+            let tokens = folder.appendingPathComponent("tokens.json")
+            try Data("[1, 99999]".utf8).write(to: tokens)
+            let run = try CommandRun("logits", "-m", model, "--tokens", tokens.path)
+            #expect(run.status == 64)
+            #expect(run.errors.contains("99999"))
+        }
+    }
+
+    @Test(arguments: ["[1, 2", "{}", "[\"a\"]", ""]) func `token files that are no list of ids`(text: String) throws {
+        try withTemporaryDirectory { folder in
+            let tokens = folder.appendingPathComponent("tokens.json")
+            try Data(text.utf8).write(to: tokens)
+            let run = try CommandRun("logits", "-m", model, "--tokens", tokens.path)
+            #expect(run.status == 64)
+            #expect(run.errors.contains("tokens.json"))
+        }
+    }
+
+    @Test func `broken UTF-8 is refused with its place`() throws {
+        try withTemporaryDirectory { folder in
+            let text = folder.appendingPathComponent("text.txt")
+            try Data([0x61, 0x62, 0xFF, 0x63]).write(to: text)
+            let run = try CommandRun("tokenize", "-m", model, "--file", text.path)
+            #expect(run.status == 64)
+            #expect(run.errors.contains("text.txt") && run.errors.contains("2"))
+        }
+    }
+
+    @Test func `a ratio outside its range, an unknown selector, a missing option`() throws {
+        #expect(try CommandRun("ask", "q", "--docs", ".", "-m", model, "--ratio", "1.5").status == 64)
+        #expect(try CommandRun("ask", "q", "--docs", ".", "-m", model, "--selector", "best").status == 64)
+        #expect(try CommandRun("ask", "q").status == 64)
+    }
+
+    @Test func `a store that another process holds`() throws {
+        try withTemporaryDirectory { folder in
+            let docs = try writeDocuments(200, in: folder)
+            let store = folder.appendingPathComponent("store").path
+            let first = try CommandRun.start(["warm", docs.path, "-m", model, "--store", store, "--chunk-tokens", "32"])
+            defer { first.process.terminate() }
+            // The first progress line means that the store is open.
+            _ = first.errors.availableData
+            let second = try CommandRun("warm", docs.path, "-m", model, "--store", store)
+            #expect(second.status == 75)
+            #expect(second.errors.contains("\(first.process.processIdentifier)"))
+        }
+    }
+
+    @Test func `a store on a disk that is full`() throws {
+        try withTemporaryDirectory { folder in
+            let docs = try writeDocuments(400, in: folder)
+            let disk = folder.appendingPathComponent("disk").path
+            try FileManager.default.createDirectory(atPath: disk, withIntermediateDirectories: true)
+            guard try mount(["-t", "tmpfs", "-o", "size=8m", "tmpfs", disk]) else {
+                try Test.cancel("mounting a small disk needs rights that this machine does not give")
+            }
+            defer { _ = try? mount(["-u", disk]) }
+            let run = try CommandRun("warm", docs.path, "-m", model, "--store", disk + "/store", "--chunk-tokens", "32")
+            #expect(run.status == 73)
+            #expect(run.errors.contains(disk))
+        }
+    }
+
+    @Test func `a store that can't be written`() throws {
+        try withTemporaryDirectory { folder in
+            let docs = try writeDocuments(2, in: folder)
+            let file = folder.appendingPathComponent("file").path
+            try Data().write(to: URL(fileURLWithPath: file))
+            let run = try CommandRun("warm", docs.path, "-m", model, "--store", file + "/store")
+            #expect(run.status == 74)
+            #expect(run.errors.contains(file))
+        }
+    }
+
+    @Test func `a plan above the cap is refused, and --fit takes what fits`() throws {
+        try withTemporaryDirectory { folder in
+            let docs = try writeDocuments(300, in: folder)
+            let arguments = [docs.path, "-m", model, "--store", folder.path + "/store", "--chunk-tokens", "32"]
+            let refused = try CommandRun(["warm"] + arguments + ["--disk-cap", "3MB"])
+            #expect(refused.status == 73)
+            #expect(refused.errors.contains("--fit"))
+            let fitted = try CommandRun(["warm"] + arguments + ["--disk-cap", "3MB", "--fit", "--json"])
+            #expect(fitted.status == 0)
+            #expect(fitted.output.contains("\"computedChunks\""))
+        }
+    }
+
+    /// Mounts, or with `-u` unmounts; false where that is not allowed.
+    private func mount(_ arguments: [String]) throws -> Bool {
+        let process = Process()
+        let unmounts = arguments.first == "-u"
+        process.executableURL = URL(fileURLWithPath: unmounts ? "/bin/umount" : "/bin/mount")
+        process.arguments = unmounts ? Array(arguments.dropFirst()) : arguments
+        process.standardError = FileHandle.nullDevice
+        try process.run()
+        process.waitUntilExit()
+        return process.terminationStatus == 0
+    }
+}
+
+/// A folder with documents of random words, some hundred bytes each.
+func writeDocuments(_ count: Int, in folder: URL) throws -> URL {
+    let docs = folder.appendingPathComponent("docs")
+    try FileManager.default.createDirectory(at: docs, withIntermediateDirectories: true)
+    let words = "the a river mill clock red old boat lives in was founded by who makes ropes town and market".split(
+        separator: " ")
+    for number in 0..<count {
+        var state = UInt64(number)
+        let text = (0..<60).map { _ in
+            state = state &* 6_364_136_223_846_793_005 &+ 1_442_695_040_888_963_407
+            return String(words[Int(state >> 33) % words.count])
+        }.joined(separator: " ")
+        try Data("Report \(number). \(text).\n".utf8).write(to: docs.appendingPathComponent("\(number).txt"))
+    }
+    return docs
+}
