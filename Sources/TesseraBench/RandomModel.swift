@@ -60,12 +60,18 @@ public struct RandomModel: Sendable {
             "llama.vocab_size": .uint32(UInt32(vocabulary)),
             "tokenizer.ggml.model": .string("gpt2"),
             "tokenizer.ggml.pre": .string("gpt-2"),
-            "tokenizer.ggml.tokens": .array((0..<vocabulary).map { .string("t\($0)") }),
+            "tokenizer.ggml.tokens": .array(tokens.map { .string($0) }),
             "tokenizer.ggml.merges": .array([]),
             "tokenizer.ggml.bos_token_id": .uint32(0),
             "tokenizer.ggml.eos_token_id": .uint32(1),
             "tokenizer.ggml.add_bos_token": .bool(true),
         ]
+    }
+
+    /// Two special tokens, the bytes, and names that stand for nothing.
+    private var tokens: [String] {
+        let known = ["<s>", "</s>"] + ByteLevelAlphabet.characters.map { String(Character($0)) }
+        return known + (known.count..<vocabulary).map { "<t\($0)>" }
     }
 
     private var tensors: [GGUFWriter.Tensor] {

@@ -2,9 +2,9 @@
 
 /// The characters by which byte-level vocabularies write bytes: printable ones stand for themselves, the others are
 /// moved beyond U+00FF (Radford et al., GPT-2's `bytes_to_unicode`).
-enum ByteLevelAlphabet {
+package enum ByteLevelAlphabet {
     /// The character of each byte.
-    static let characters: [Unicode.Scalar] = {
+    package static let characters: [Unicode.Scalar] = {
         let printable = Set(Array(0x21...0x7E) + Array(0xA1...0xAC) + Array(0xAE...0xFF) as [UInt32])
         var moved: UInt32 = 0x100
         return (0..<256 as Range<UInt32>).compactMap { byte in
