@@ -61,16 +61,17 @@ public struct RandomModel: Sendable {
             "tokenizer.ggml.model": .string("gpt2"),
             "tokenizer.ggml.pre": .string("gpt-2"),
             "tokenizer.ggml.tokens": .array(tokens.map { .string($0) }),
-            "tokenizer.ggml.merges": .array([]),
+            "tokenizer.ggml.merges": .array([.string("t t")]),
             "tokenizer.ggml.bos_token_id": .uint32(0),
             "tokenizer.ggml.eos_token_id": .uint32(1),
             "tokenizer.ggml.add_bos_token": .bool(true),
         ]
     }
 
-    /// Two special tokens, the bytes, and names that stand for nothing.
+    /// Two special tokens, the bytes, the one merge (other readers refuse an empty list), and names that stand for
+    /// nothing.
     private var tokens: [String] {
-        let known = ["<s>", "</s>"] + ByteLevelAlphabet.characters.map { String(Character($0)) }
+        let known = ["<s>", "</s>"] + ByteLevelAlphabet.characters.map { String(Character($0)) } + ["tt"]
         return known + (known.count..<vocabulary).map { "<t\($0)>" }
     }
 
