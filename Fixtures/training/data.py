@@ -38,9 +38,9 @@ class Source:
     # A document is (context ids, [(ids, first supervised index, kind)]).
 
     def induction(self, rng, room):
-        n = rng.randint(4, min(48, room // 2))
+        n = rng.randint(3, 8) if rng.random() < 0.5 else rng.randint(8, 24)
         run = [rng.randrange(2, self.vocab) for _ in range(n)]
-        return [self.bos] + run, [(run, 1, INDUCTION)]
+        return [self.bos] + run, [(run * (3 if n < 9 else 1), 1, INDUCTION)]
 
     def recall(self, rng, gap):
         """Facts told, then told again in another order, supervised on the values: gap is the most words between."""

@@ -21,14 +21,14 @@ from model import Block, Config, Model
 
 # Each stage ends when every kind listed in `until` reaches the share of wholly right answers, or after `steps`.
 STAGES = [
-    dict(name="induction", layers=4, length=256, rows=16, mix={"induction": 1}, until={"induction": 0.5}, steps=500,
+    dict(name="induction", layers=4, length=256, rows=8, mix={"induction": 1}, until={"induction": 0.5}, steps=1000,
          tokenwise=0.9),
-    dict(name="recall-0", length=256, rows=16, mix={"induction": .15, "recall": .85}, gap=0, until={"recall": .9},
-         steps=900),
-    dict(name="recall-1", length=256, rows=16, mix={"induction": .1, "recall": .9}, gap=1, until={"recall": .9},
-         steps=500),
-    dict(name="recall-3", length=256, rows=16, mix={"induction": .1, "recall": .9}, gap=3, until={"recall": .9},
-         steps=500),
+    dict(name="recall-0", length=256, rows=8, mix={"induction": .15, "recall": .85}, gap=0, until={"recall": .9},
+         steps=1500),
+    dict(name="recall-1", length=256, rows=8, mix={"induction": .1, "recall": .9}, gap=1, until={"recall": .9},
+         steps=1000),
+    dict(name="recall-3", length=256, rows=8, mix={"induction": .1, "recall": .9}, gap=3, until={"recall": .9},
+         steps=1000),
     dict(name="task-bare", layers=6, length=320, rows=13, mix={"recall": .3, "task": .7},
          task=dict(chunks=(2, 4), filler=0, paraphrase=0, bare=0.5), steps=700,
          until={"fact": .9, "reference": .8, "hop": .8, "unknown": .6}),
@@ -100,8 +100,8 @@ def main():
     a = argparse.ArgumentParser()
     a.add_argument("--out", required=True, type=Path)
     a.add_argument("--tokenizer", required=True)
-    a.add_argument("--rate", type=float, default=1e-3)
-    a.add_argument("--warmup", type=int, default=200)
+    a.add_argument("--rate", type=float, default=1.5e-3)
+    a.add_argument("--warmup", type=int, default=150)
     a.add_argument("--seed", type=int, default=1)
     a.add_argument("--threads", type=int, default=2)
     a.add_argument("--stage", help="go on with this stage, whatever the checkpoint says")

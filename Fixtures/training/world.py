@@ -167,7 +167,7 @@ class Names:
         if relation == "director":
             return self.person()
         if relation == "trade":
-            return self._new(lambda: c(TRADES)) if self.rng.random() < 0.5 else c(TRADES)
+            return c(TRADES)
         if relation == "founded":
             return self._new(lambda: str(self.rng.randrange(1700, 2000)))
         nouns = {"makes": PRODUCTS, "sells": PRODUCTS, "known": SIGHTS, "owns": THINGS, "keeps": ANIMALS}[relation]
