@@ -7,7 +7,7 @@ import argparse
 import json
 import math
 import os
-import random
+import signal
 import time
 from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
@@ -28,17 +28,17 @@ STAGES = [
          steps=1000),
     dict(name="recall-3", length=256, rows=8, mix={"induction": .1, "recall": .9}, gap=3, until={"recall": .9},
          steps=1000),
-    dict(name="task-bare", length=320, rows=13, mix={"recall": .3, "task": .7},
-         task=dict(chunks=(2, 4), filler=0, paraphrase=0, bare=0.5), steps=700,
+    dict(name="task-bare", length=320, rows=6, mix={"recall": .3, "task": .7},
+         task=dict(chunks=(3, 6), filler=0, paraphrase=0, bare=0.5), steps=1500,
          until={"fact": .9, "reference": .8, "hop": .8, "unknown": .6}),
-    dict(name="task-some", length=384, rows=11, mix={"recall": .2, "task": .8},
-         task=dict(chunks=(2, 5), filler=0.5, paraphrase=0.5, bare=0.2), steps=700,
+    dict(name="task-some", length=384, rows=5, mix={"recall": .2, "task": .8},
+         task=dict(chunks=(3, 6), filler=0.5, paraphrase=0.5, bare=0.2), steps=1500,
          until={"fact": .9, "reference": .85, "hop": .85, "unknown": .75}),
-    dict(name="task-full", layers=8, length=512, rows=8, mix={"recall": .1, "task": .9},
-         task=dict(chunks=(2, 6)), steps=1200,
+    dict(name="task-full", layers=8, length=512, rows=4, mix={"recall": .1, "task": .9},
+         task=dict(chunks=(2, 6)), steps=3000,
          until={"fact": .98, "reference": .95, "hop": .95, "unknown": .95}),
-    dict(name="anneal", length=512, rows=8, mix={"recall": .03, "task": .97},
-         task=dict(chunks=(3, 6)), steps=600, until={}, decay=True),
+    dict(name="anneal", length=512, rows=4, mix={"recall": .03, "task": .97},
+         task=dict(chunks=(3, 6)), steps=1000, until={}, decay=True),
 ]
 
 
@@ -99,7 +99,7 @@ def main():
     a = argparse.ArgumentParser()
     a.add_argument("--out", required=True, type=Path)
     a.add_argument("--tokenizer", required=True)
-    a.add_argument("--rate", type=float, default=1.5e-3)
+    a.add_argument("--rate", type=float, default=8e-4)
     a.add_argument("--warmup", type=int, default=150)
     a.add_argument("--seed", type=int, default=1)
     a.add_argument("--threads", type=int, default=2)
@@ -141,7 +141,9 @@ def main():
         save(last, model=model.state_dict(), optimizer=optimizer.state_dict(), config=model.c.as_dict(), step=step,
              stage=stage, begun=begun)
 
-    while stage < len(STAGES) and (time.time() - started) / 60 < o.minutes:
+    stop = []
+    signal.signal(signal.SIGTERM, lambda *_: stop.append(True))
+    while not stop and stage < len(STAGES) and (time.time() - started) / 60 < o.minutes:
         spec = STAGES[stage]
         if spec.get("layers", 0) > model.c.layers:
             grow(model, spec["layers"])
@@ -198,7 +200,7 @@ def main():
             if done or step - begun >= spec["steps"]:
                 stage, begun, pending = stage + 1, step, []
                 checkpoint()
-            elif now - saved > 120:
+            elif now - saved > 90:
                 checkpoint()
                 saved = now
     checkpoint()

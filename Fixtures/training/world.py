@@ -228,6 +228,8 @@ def draw(rng, chunks=5, filler=1.0, paraphrase=1.0, headings=0.15, references=Tr
     groups, left = [], chunks
     persons, firms, towns = [], [], []
     open_directors, open_towns = [], []
+    order = rng.sample(["owns", "keeps"], 2)
+    order.insert(0 if rng.random() < 0.2 else 2, "sells")
     while left > 0:
         kinds = ["person", "firm"] if not (open_directors or open_towns) else \
                 ["person"] * (1 + 3 * bool(open_directors)) + ["town"] * (3 * bool(open_towns)) + ["firm"]
@@ -267,11 +269,12 @@ def draw(rng, chunks=5, filler=1.0, paraphrase=1.0, headings=0.15, references=Tr
         group = [report]
         # 2. Reports behind it that refer back to it.
         spoken = _last(report.sentences, facts, report)
-        while references and left > 0 and len(group) < 3 and rng.random() < (0.6 if len(group) == 1 else 0.35):
+        while references and left > 0 and len(group) < 3 and rng.random() < (0.85 if len(group) == 1 else 0.25):
             free = [r for r in REFERENCES if spoken.get(REFERENCES[r][0]) and (r, spoken[REFERENCES[r][0]]) not in refs]
             if not free:
                 break
-            r = rng.choice(free)
+            # Mostly the same relation in each group, so that only the right person tells the answers apart.
+            r = min(free, key=order.index) if rng.random() < 0.9 else rng.choice(free)
             subject = spoken[REFERENCES[r][0]]
             other = Report()
             value = names.value(r)
