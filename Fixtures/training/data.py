@@ -85,7 +85,7 @@ class Source:
         rng.shuffle(chosen)
         asked = []
         for q in chosen[:wanted]:
-            if q.kind in ("fact", "reference") and rng.random() < spec.get("bare", 0.0):
+            if q.kind != "hop" and rng.random() < spec.get("bare", 0.0):
                 cut = q.answer.rindex(" " + q.value)
                 head, tail = self.enc(q.answer[:cut]), self.enc(q.answer[cut:])
             else:

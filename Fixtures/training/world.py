@@ -9,7 +9,7 @@ import random
 from dataclasses import dataclass, field
 
 KINDS = ("fact", "hop", "reference", "unknown")
-UNKNOWN = " The reports do not say."
+UNKNOWN = "(the reports do not say)"       # stands in an answer where the value would
 MARKER = "\n\n"
 
 FIRST_HEADS = """Tom Bel Cor Mar Jon El An Har Lu Pe Ro Sil Vik Wen Ga Han Is Ju Kas Le Mi Nor Ol Pau Rai Sa Ti Ul
@@ -26,11 +26,11 @@ Cam Dev Eld Fin Gal Hux""".split()
 FIRM_TAILS = "low lan wood stone more well don ris ven mont dell ton ley bray ford rick".split()
 FIRM_KINDS = "mill works forge brewery bakery press yard foundry dairy pottery company workshop".split()
 
-COLOURS = """red blue green white black grey brown yellow silver golden small large old new round long heavy light
-wooden iron broken painted narrow tall""".split()
+COLOURS = """red blue green white black grey brown yellow silver golden small large new round long heavy light
+wooden broken painted narrow tall""".split()
 THINGS = """boat clock piano lantern cart bicycle saddle violin mirror chest telescope wagon kettle tent drum ladder
 camera sledge desk harp globe tractor carpet barrel""".split()
-ANIMALS = """goat dog horse cat goose donkey parrot pony sheep cow rabbit hen duck pig falcon mule owl turtle""".split()
+ANIMALS = """goat dog horse cat goose donkey parrot pony sheep cow rabbit hen duck pig falcon mule turtle""".split()
 PRODUCTS = """ropes lamps chairs boots candles bricks nails pots bells hats gloves knives doors pipes baskets tables
 wheels buttons jars combs ladles scarves shovels tiles""".split()
 SIGHTS = """bridge tower church market harbour garden library windmill fountain museum castle theatre school well
@@ -202,16 +202,6 @@ class Report:
     heading: str = ""
 
 
-def _article(text):
-    """'a old boat' -> 'an old boat', so that the sentences are plain English."""
-    for word in COLOURS + THINGS + ANIMALS:
-        if word[0] in "aeiou":
-            text = text.replace(" a " + word, " an " + word)
-            if text.startswith("A " + word):
-                text = "An " + text[2:]
-    return text
-
-
 def draw(rng, chunks=5, filler=1.0, paraphrase=1.0, headings=0.15, references=True, names=None, form="text"):
     """One prompt with every question that it supports; `filler` and `paraphrase` in 0…1 set the difficulty."""
     names = names or Names(rng)
@@ -278,9 +268,7 @@ def draw(rng, chunks=5, filler=1.0, paraphrase=1.0, headings=0.15, references=Tr
             subject = spoken[REFERENCES[r][0]]
             other = Report()
             value = names.value(r)
-            sentence = _article(say(REFERENCES[r][1], v=value))
-            if sentence.startswith("A ") and sentence[2] in "aeiou":
-                sentence = "An " + sentence[2:]
+            sentence = say(REFERENCES[r][1], v=value)
             refs[r, subject] = (value, other)
             other.sentences = [sentence]
             if rng.random() < 0.3 * filler:
@@ -321,9 +309,7 @@ def draw(rng, chunks=5, filler=1.0, paraphrase=1.0, headings=0.15, references=Tr
     questions = []
 
     def ask(templates, answer, kind, chunks, relation, **values):
-        questions.append(Question(_article(rng.choice(templates).format(**values)),
-                                  _article(answer.format(**values)) if kind != "unknown" else UNKNOWN,
-                                  kind, chunks, relation, values.get("c") or values.get("v", "")))
+        questions.append(Question(rng.choice(templates).format(**values), answer.format(**values), kind, chunks, relation, values.get("c") or values.get("v", "")))
 
     for (r, s), (v, report) in facts.items():
         ask(FACTS[r][1], FACTS[r][2], "fact", (where[id(report)],), r, s=s, v=v)
@@ -349,13 +335,13 @@ def draw(rng, chunks=5, filler=1.0, paraphrase=1.0, headings=0.15, references=Tr
     rng.shuffle(missing)
     for r, s in missing[:6]:
         kind = SUBJECT.get(r) or REFERENCES[r][0]
-        templates = FACTS[r][1] if r in FACTS else REFERENCES[r][2]
-        ask(templates, "", "unknown", (), r + ("" if s else "-absent"), s=s or names.subject(kind))
+        templates, answer = FACTS[r][1:] if r in FACTS else REFERENCES[r][2:]
+        ask(templates, answer, "unknown", (), r + ("" if s else "-absent"), s=s or names.subject(kind), v=UNKNOWN)
     for hop in HOPS:
         first, second = hop.split("-")
-        for (r, s), (v, _) in list(facts.items()):
+        for (r, s), (v, report) in list(facts.items()):
             if r == first and (second, v) not in facts and rng.random() < 0.3:
-                ask(HOPS[hop][0], "", "unknown", (), hop, a=s)
+                ask(HOPS[hop][0], HOPS[hop][1], "unknown", (where[id(report)],), hop, a=s, b=v, c=UNKNOWN)
     system = "" if rng.random() < 1 / 3 else rng.choice(SYSTEMS)
     return Prompt(system, [t + MARKER for t in texts], questions)
 
