@@ -115,7 +115,7 @@ def batch(source, spec, rows, length, seed):
             elif source_kind == "recall":
                 context, parts = source.recall(rng, spec.get("gap", 3))
             else:
-                context, parts = source.task(rng, spec["task"])
+                context, parts = source.task(rng, rng.choice(spec["task"]))
             if len(context) + (len(parts[0][0]) if parts else 0) > room:
                 if doc and rng.random() < 0.7:
                     break

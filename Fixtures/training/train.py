@@ -29,16 +29,14 @@ STAGES = [
     dict(name="recall-3", length=256, rows=8, mix={"induction": .1, "recall": .9}, gap=3, until={"recall": .9},
          steps=1000),
     dict(name="task-bare", length=320, rows=6, mix={"recall": .3, "task": .7},
-         task=dict(chunks=(3, 6), filler=0, paraphrase=0, bare=0.5), steps=1500,
+         task=[dict(chunks=(3, 6), filler=0, paraphrase=0, bare=0.5)], steps=1500,
          until={"fact": .87, "reference": .75, "hop": .75, "unknown": .75}),
-    dict(name="task-some", layers=6, length=384, rows=5, mix={"recall": .2, "task": .8},
-         task=dict(chunks=(3, 6), filler=0.5, paraphrase=0.5, bare=0.2), steps=1500,
+    dict(name="task-some", layers=6, length=384, rows=5, mix={"recall": .1, "task": .9},
+         task=[dict(chunks=(3, 6), filler=0.5, paraphrase=0.5, bare=0.2)], steps=1500,
          until={"fact": .9, "reference": .8, "hop": .8, "unknown": .85}),
-    dict(name="task-full", layers=8, length=512, rows=4, mix={"recall": .1, "task": .9},
-         task=dict(chunks=(2, 6), bare=0.15), steps=3000,
-         until={"fact": .98, "reference": .95, "hop": .95, "unknown": .95}),
-    dict(name="anneal", length=512, rows=4, mix={"recall": .03, "task": .97},
-         task=dict(chunks=(3, 6)), steps=1000, until={}, decay=True),
+    dict(name="task-full", length=512, rows=4, mix={"recall": .05, "task": .95},
+         task=[dict(chunks=(3, 6), filler=0.5, paraphrase=0.5, bare=0.2), dict(chunks=(4, 6)),
+               dict(chunks=(2, 6), bare=0.2)], steps=900, until={}, decay=True),
 ]
 
 

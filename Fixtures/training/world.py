@@ -111,10 +111,10 @@ FACTS = {
 }
 REFERENCES = {
     "owns": ("person", ["The same person also owns a {v}.", "This same person is also the owner of a {v}.",
-                        "A {v} also belongs to the same person."],
+                        "The same person is also said to own a {v}."],
              ["What does {s} also own?"], " {s} also owns a {v}."),
     "keeps": ("person", ["The same person also keeps a {v}.", "This same person also looks after a {v}.",
-                         "A {v} is also kept by the same person."],
+                         "The same person also takes care of a {v}."],
               ["What does {s} also keep?"], " {s} also keeps a {v}."),
     "sells": ("firm", ["The same firm also sells {v}.", "This same firm also has {v} for sale.",
                        "Customers of the same firm can also buy {v}."],
