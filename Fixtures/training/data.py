@@ -81,7 +81,8 @@ class Source:
         chosen = by_kind["reference"] + by_kind["hop"]
         rng.shuffle(by_kind["fact"])
         rng.shuffle(by_kind["unknown"])
-        chosen += by_kind["fact"][:3] + by_kind["unknown"][:spec.get("unknown", 3)]
+        by_kind["fact"].sort(key=lambda q: q.relation != "director")    # the hardest to learn, and half of most hops
+        chosen += by_kind["fact"][:4] + by_kind["unknown"][:spec.get("unknown", 3)]
         rng.shuffle(chosen)
         asked = []
         for q in chosen[:wanted]:

@@ -92,17 +92,16 @@ FACTS = {
     "lives": (["{s} lives in {v}.", "{s} has a house in {v}.", "The home of {s} is in {v}."],
               ["Where does {s} live?", "In which town does {s} live?"],
               " {s} lives in {v}."),
-    "trade": (["{s} works as a {v}.", "{s} is a {v} by trade.", "The trade of {s} is that of a {v}."],
+    "trade": (["{s} works as a {v}.", "{s} is a {v} by trade.", "{s} became a {v}."],
               ["What does {s} work as?", "What is the trade of {s}?"],
               " {s} works as a {v}."),
     "makes": (["The {s} makes {v}.", "The {s} is a maker of {v}.", "The workers of the {s} make {v}."],
               ["What does the {s} make?", "What is made by the {s}?"],
               " The {s} makes {v}."),
-    "director": (["The director of the {s} is {v}.", "The {s} is led by its director {v}.",
-                  "The {s} has a director, {v}."],
+    "director": (["The director of the {s} is {v}.", "The {s} is led by {v}.", "The {s} has {v} as its director."],
                  ["Who is the director of the {s}?", "Who leads the {s}?"],
                  " The director of the {s} is {v}."),
-    "founded": (["The {s} was founded in {v}.", "The {s} dates from {v}.", "The {s} opened its doors in {v}."],
+    "founded": (["The {s} was founded in {v}.", "The {s} dates from {v}.", "The {s} opened in {v}."],
                 ["When was the {s} founded?", "In which year was the {s} founded?"],
                 " The {s} was founded in {v}."),
     "known": (["{s} is known for its {v}.", "People visit {s} to see its {v}.", "The pride of {s} is its {v}."],
@@ -138,6 +137,7 @@ class Names:
     def __init__(self, rng, used=None):
         self.rng = rng
         self.used = set() if used is None else used
+        self.tails = set()
 
     def _new(self, make):
         while True:
@@ -146,19 +146,30 @@ class Names:
                 self.used.add(name)
                 return name
 
+    def _built(self, heads, tails):
+        """A name that shares no ending with another of this prompt, nine times in ten."""
+        free = [t for t in tails if t not in self.tails]
+        if free and self.rng.random() < 0.9:
+            tails = free
+        tail = self.rng.choice(tails)
+        self.tails.add(tail)
+        return self._new(lambda: self.rng.choice(heads) + tail)
+
     def person(self):
-        c = self.rng.choice
-        last = self._new(lambda: c(LAST_HEADS) + c(LAST_TAILS))
-        first = self._new(lambda: c(FIRST_HEADS) + c(FIRST_TAILS))
-        return first + " " + last
+        last = self._built(LAST_HEADS, LAST_TAILS)
+        return self._new(lambda: self.rng.choice(FIRST_HEADS) + self.rng.choice(FIRST_TAILS)) + " " + last
 
     def town(self):
-        c = self.rng.choice
-        return self._new(lambda: c(TOWN_HEADS) + c(TOWN_TAILS))
+        return self._built(TOWN_HEADS, TOWN_TAILS)
 
     def firm(self):
-        c = self.rng.choice
-        return self._new(lambda: c(FIRM_HEADS) + c(FIRM_TAILS)) + " " + c(FIRM_KINDS)
+        return self._built(FIRM_HEADS, FIRM_TAILS) + " " + self._kind()
+
+    def _kind(self):
+        free = [k for k in FIRM_KINDS if k not in self.tails]
+        kind = self.rng.choice(free or FIRM_KINDS)
+        self.tails.add(kind)
+        return kind
 
     def value(self, relation):
         c = self.rng.choice
