@@ -47,7 +47,7 @@ class Source:
         names = world.Names(rng)
         triples, subject = [], None
         for _ in range(rng.randint(3, 10)):
-            r = rng.choice(list(PHRASES))
+            r = "director" if rng.random() < 0.2 else rng.choice(list(PHRASES))
             if not (subject and gap and rng.random() < 0.3 and SUBJECT[r] == subject[0]
                     and (r, subject[1]) not in [(a, b) for a, b, _ in triples]):
                 subject = (SUBJECT[r], names.subject(SUBJECT[r]))
@@ -84,8 +84,11 @@ class Source:
         by_kind["fact"].sort(key=lambda q: q.relation != "director")    # the hardest to learn, and half of most hops
         chosen += by_kind["fact"][:4] + by_kind["unknown"][:spec.get("unknown", 3)]
         rng.shuffle(chosen)
+        chosen = chosen[:wanted]
+        chosen += [q for q in chosen if q.relation.startswith("director") and q.kind != "unknown"]
+        rng.shuffle(chosen)
         asked = []
-        for q in chosen[:wanted]:
+        for q in chosen:
             if q.kind != "hop" and rng.random() < spec.get("bare", 0.0):
                 cut = q.answer.rindex(" " + q.value)
                 head, tail = self.enc(q.answer[:cut]), self.enc(q.answer[cut:])

@@ -34,9 +34,9 @@ STAGES = [
     dict(name="task-some", layers=6, length=384, rows=5, mix={"recall": .1, "task": .9},
          task=[dict(chunks=(3, 6), filler=0.5, paraphrase=0.5, bare=0.2)], steps=1500,
          until={"fact": .9, "reference": .8, "hop": .8, "unknown": .85}),
-    dict(name="task-full", length=512, rows=4, mix={"recall": .05, "task": .95},
+    dict(name="task-full", layers=8, length=512, rows=4, mix={"recall": .08, "task": .92},
          task=[dict(chunks=(3, 6), filler=0.5, paraphrase=0.5, bare=0.2), dict(chunks=(4, 6)),
-               dict(chunks=(2, 6), bare=0.2)], steps=900, until={}, decay=True),
+               dict(chunks=(2, 6), bare=0.2)], steps=1020, until={}, decay=True),
 ]
 
 
@@ -102,8 +102,11 @@ def main():
     a.add_argument("--seed", type=int, default=1)
     a.add_argument("--threads", type=int, default=2)
     a.add_argument("--stage", help="go on with this stage, whatever the checkpoint says")
+    a.add_argument("--steps", type=int, help="length of the last stage, over which the rate falls")
     a.add_argument("--minutes", type=float, default=1e9)
     o = a.parse_args()
+    if o.steps:
+        STAGES[-1]["steps"] = o.steps
     o.out.mkdir(parents=True, exist_ok=True)
     torch.set_num_threads(o.threads)
     torch.manual_seed(o.seed)
