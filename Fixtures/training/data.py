@@ -12,7 +12,7 @@ import tokenizer
 import world
 
 INDUCTION, RECALL, FACT, HOP, REFERENCE, UNKNOWN = range(6)
-KIND_NAMES = ("induction", "recall", "fact", "hop", "reference", "unknown")
+KIND_NAMES = ("other", "recall", "fact", "hop", "reference", "unknown")
 KIND_OF = {"fact": FACT, "hop": HOP, "reference": REFERENCE, "unknown": UNKNOWN}
 PHRASES = {"lives": "lives in", "trade": "works as a", "makes": "also makes", "director": "has director",
            "founded": "was founded in", "known": "is known for its", "owns": "also owns a", "keeps": "also keeps a",
@@ -70,6 +70,45 @@ class Source:
             again.append((head + value + dot, len(head), RECALL))
         return context, again
 
+    def bind(self, rng):
+        """Only references, all of one relation, close behind the name: nothing but the binding tells them apart."""
+        names = world.Names(rng)
+        relation = rng.choice(("owns", "owns", "keeps", "keeps", "sells"))
+        kind, statements, _, answer = world.REFERENCES[relation]
+        text, asked = "", []
+        for _ in range(rng.randint(2, 5)):
+            s, v = names.subject(kind), names.value(relation)
+            if rng.random() < 0.25:     # the same with a gap of any number of words in one sentence
+                words = rng.choice(world.FILLERS)[:-1].split()[:rng.randint(0, 9)]
+                text += " ".join([s] + words + [PHRASES[relation], v]) + "." + rng.choice((" ", world.MARKER))
+                asked.append((s, v))
+                continue
+            r = rng.choice([f for f in world.FACTS if world.SUBJECT[f] == kind and f != "director"])
+            text += ("The " if kind == "firm" else "") + s + "." if rng.random() < 0.3 else \
+                rng.choice(world.FACTS[r][0]).format(s=s, v=names.value(r))
+            if rng.random() < 0.85:
+                text += world.MARKER if rng.random() < 0.6 else " "
+                if rng.random() < 0.25:
+                    text += rng.choice(world.FILLERS) + " "
+                text += rng.choice(statements).format(v=v)
+            else:
+                v = world.UNKNOWN
+            if rng.random() < 0.25:
+                text += " " + rng.choice(world.FILLERS)
+            text += world.MARKER
+            asked.append((s, v))
+        context = [self.bos]
+        for part in text.strip().split(world.MARKER):
+            context = context + self.t.encode(part + world.MARKER).ids
+        rng.shuffle(asked)
+        parts = []
+        for s, v in asked:
+            whole = answer.format(s=s, v=v)
+            cut = whole.rindex(" " + v)
+            head, tail = self.enc(whole[:cut]), self.enc(whole[cut:])
+            parts.append((head + tail + [self.eos], len(head), INDUCTION))
+        return context, parts
+
     def task(self, rng, spec):
         p = world.draw(rng, chunks=rng.randint(*spec["chunks"]), filler=spec.get("filler", 1.0),
                        paraphrase=spec.get("paraphrase", 1.0))
@@ -85,7 +124,8 @@ class Source:
         chosen += by_kind["fact"][:4] + by_kind["unknown"][:spec.get("unknown", 3)]
         rng.shuffle(chosen)
         chosen = chosen[:wanted]
-        chosen += [q for q in chosen if q.relation.startswith("director") and q.kind != "unknown"]
+        twice = spec.get("twice", ())
+        chosen += [q for q in chosen if q.kind in twice or q.relation in twice and q.kind != "unknown"]
         rng.shuffle(chosen)
         asked = []
         for q in chosen:
@@ -116,6 +156,8 @@ def batch(source, spec, rows, length, seed):
             source_kind = rng.choices(names, weights)[0]
             if source_kind == "induction":
                 context, parts = source.induction(rng, room)
+            elif source_kind == "bind":
+                context, parts = source.bind(rng)
             elif source_kind == "recall":
                 context, parts = source.recall(rng, spec.get("gap", 3))
             else:

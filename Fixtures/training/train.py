@@ -20,6 +20,9 @@ import data
 from model import Block, Config, Model
 from prime import prime
 
+# The kind and the relation that need the most examples.
+TWICE = ("reference", "director")
+
 # Each stage ends when every kind listed in `until` reaches the share of wholly right answers, or after `steps`.
 STAGES = [
     dict(name="recall-0", layers=4, length=256, rows=8, mix={"induction": .3, "recall": .7}, gap=0, until={"recall": .9},
@@ -34,9 +37,11 @@ STAGES = [
     dict(name="task-some", layers=6, length=384, rows=5, mix={"recall": .1, "task": .9},
          task=[dict(chunks=(3, 6), filler=0.5, paraphrase=0.5, bare=0.2)], steps=1500,
          until={"fact": .9, "reference": .8, "hop": .8, "unknown": .85}),
-    dict(name="task-full", layers=8, length=512, rows=4, mix={"recall": .08, "task": .92},
-         task=[dict(chunks=(3, 6), filler=0.5, paraphrase=0.5, bare=0.2), dict(chunks=(4, 6)),
-               dict(chunks=(2, 6), bare=0.2)], steps=1020, until={}, decay=True),
+    dict(name="bind", layers=8, length=384, rows=5, mix={"bind": .75, "task": .25}, task=[dict(chunks=(3, 6), twice=TWICE)],
+         steps=1000, until={"other": .85}),
+    dict(name="task-full", layers=8, length=512, rows=4, mix={"recall": .03, "bind": .3, "task": .67},
+         task=[dict(chunks=(3, 6), filler=0.5, paraphrase=0.5, bare=0.2, twice=TWICE),
+               dict(chunks=(4, 6), twice=TWICE), dict(chunks=(2, 6), bare=0.2, twice=TWICE)], steps=1020, until={}, decay=True),
 ]
 
 

@@ -230,9 +230,9 @@ def draw(rng, chunks=5, filler=1.0, paraphrase=1.0, headings=0.15, references=Tr
     persons, firms, towns = [], [], []
     open_directors, open_towns = [], []
     order = rng.sample(["owns", "keeps"], 2)
-    order.insert(0 if rng.random() < 0.2 else 2, "sells")
+    order.insert(0 if rng.random() < 0.1 else 2, "sells")
     while left > 0:
-        kinds = ["person", "firm"] if not (open_directors or open_towns) else \
+        kinds = ["person", "person", "firm"] if not (open_directors or open_towns) else \
                 ["person"] * (1 + 3 * bool(open_directors)) + ["town"] * (3 * bool(open_towns)) + ["firm"]
         core = rng.choice(kinds)
         report = Report()
@@ -252,7 +252,7 @@ def draw(rng, chunks=5, filler=1.0, paraphrase=1.0, headings=0.15, references=Tr
             firms.append(firm)
             report.subject = "the " + firm
             relations = rng.sample(["makes", "founded"], rng.choice((0, 1, 1))) + ["director"] \
-                if rng.random() < 0.75 else ["makes", "founded"]
+                if rng.random() < 0.85 else ["makes", "founded"]
             rng.shuffle(relations)
             for r in relations:
                 # A person who has a report already may turn out to direct this firm.
@@ -270,12 +270,12 @@ def draw(rng, chunks=5, filler=1.0, paraphrase=1.0, headings=0.15, references=Tr
         group = [report]
         # 2. Reports behind it that refer back to it.
         spoken = _last(report.sentences, facts, report)
-        while references and left > 0 and len(group) < 3 and rng.random() < (0.85 if len(group) == 1 else 0.25):
+        while references and left > 0 and len(group) < 3 and rng.random() < (0.9 if len(group) == 1 else 0.2):
             free = [r for r in REFERENCES if spoken.get(REFERENCES[r][0]) and (r, spoken[REFERENCES[r][0]]) not in refs]
             if not free:
                 break
             # Mostly the same relation in each group, so that only the right person tells the answers apart.
-            r = min(free, key=order.index) if rng.random() < 0.9 else rng.choice(free)
+            r = min(free, key=order.index) if rng.random() < 0.95 else rng.choice(free)
             subject = spoken[REFERENCES[r][0]]
             other = Report()
             value = names.value(r)
