@@ -53,12 +53,13 @@ def visible(segment, chunk=None):
 
 
 @torch.no_grad()
-def forward(model, ids, positions, seen, stored=None, computed=None, ratio=None, context=None, keep=None):
+def forward(model, ids, positions, seen, stored=None, computed=None, ratio=None, context=None, keep=None,
+            layer=1):
     """Logits of one row.
 
-    `stored` holds per layer the keys (not rotated) and values to use where `computed` is false. With `ratio`, layer 0
-    is computed for every token and the share of `context` tokens whose value at layer 1 deviates most is computed
-    from there on. `keep` (a list) receives each layer's keys and values.
+    `stored` holds per layer the keys (not rotated) and values to use where `computed` is false. With `ratio`, the
+    layers below `layer` are computed for every token and the share of `context` tokens whose value at `layer` deviates
+    most is computed from there on. `keep` (a list) receives each layer's keys and values.
     """
     cos, sin = angles(model.c, positions)
     x = model.embed(ids[None])
@@ -66,13 +67,13 @@ def forward(model, ids, positions, seen, stored=None, computed=None, ratio=None,
         q, k, v = block.qkv(x)
         if stored is not None:
             old_k, old_v = stored[i]
-            if ratio is not None and i == 1:
+            if ratio is not None and i == layer:
                 deviation = (v - old_v).pow(2).sum((0, 1, 3))
                 deviation[~context] = -1
                 most = deviation.topk(round(ratio * context.sum().item())).indices
                 computed = ~context
                 computed[most] = True
-            if not (ratio is not None and i == 0):
+            if ratio is None or i >= layer:
                 k = torch.where(computed[None, None, :, None], k, old_k)
                 v = torch.where(computed[None, None, :, None], v, old_v)
         if keep is not None:
@@ -123,8 +124,9 @@ def full(model, source, questions, seed=HELD_OUT, wrong=None):
 
 def reuse(model, source, questions, seed=HELD_OUT + 1):
     """Exact match and divergence from full prefill for several ways to put stored chunks together."""
-    ways = {"full prefill": {}, "naive reuse": {}, "random 15 %": {}, "deviation 15 %": {}, "deviation 30 %": {},
-            "all recomputed": {}}
+    ways = {w: {} for w in ("full prefill", "naive reuse", "random 15 %", "random 30 %", "deviation 15 % at layer 1",
+                            "deviation 30 % at layer 1", "deviation 15 % at layer 2", "deviation 15 % at layer 3",
+                            "deviation 15 % at layer 4", "deviation 30 % at layer 4", "all recomputed")}
     rng = torch.Generator().manual_seed(5)
     divergence = {w: [0.0, 0] for w in ways}
     for p, chosen in held_out(seed, {k: questions for k in world.KINDS}):
@@ -144,14 +146,15 @@ def reuse(model, source, questions, seed=HELD_OUT + 1):
             if way == "full prefill":
                 logits = forward(model, ids, positions, seen)
             elif way.startswith("deviation"):
-                logits = forward(model, ids, positions, seen, stored, ratio=int(way.split()[1]) / 100, context=context)
+                logits = forward(model, ids, positions, seen, stored, ratio=int(way.split()[1]) / 100, context=context,
+                                 layer=int(way.split()[-1]))
             else:
                 computed = ~context
                 if way == "all recomputed":
                     computed = torch.ones_like(context)
                 elif way.startswith("random"):
                     spots = context.nonzero()[:, 0]
-                    computed[spots[torch.randperm(len(spots), generator=rng)[:round(0.15 * len(spots))]]] = True
+                    computed[spots[torch.randperm(len(spots), generator=rng)[:round(int(way.split()[1]) / 100 * len(spots))]]] = True
                 logits = forward(model, ids, positions, seen, stored, computed)
             if exact is None:
                 exact = logits
@@ -164,6 +167,15 @@ def reuse(model, source, questions, seed=HELD_OUT + 1):
                 c[0] += ok
                 c[1] += 1
     return ways, divergence
+
+
+def show_reuse(model, source, questions):
+    ways, divergence = reuse(model, source, questions)
+    print(f"\n| way, {questions} questions of each kind | " + " | ".join(world.KINDS) + " | KL |")
+    print("|---|" + "---|" * (len(world.KINDS) + 1))
+    for way, per in ways.items():
+        total, n = divergence[way]
+        print(f"| {way} | " + " | ".join(f"{per[k][0] / per[k][1]:.3f}" for k in world.KINDS) + f" | {total / n:.4f} |")
 
 
 def main():
@@ -179,6 +191,8 @@ def main():
     torch.set_num_threads(o.threads)
     model, source = load_model(o.checkpoint), data.Source(o.tokenizer)
     wrong = []
+    if not o.questions:
+        return show_reuse(model, source, o.reuse)
     counts, relations, lengths = full(model, source, o.questions, wrong=wrong)
     print(f"full prefill, {o.questions} questions of each kind, 4-6 reports, prompts of at most {max(lengths)} tokens "
           f"(median {sorted(lengths)[len(lengths) // 2]})")
@@ -190,13 +204,7 @@ def main():
     for p, q, said in random.Random(0).sample(wrong, min(o.wrong, len(wrong))):
         print("-" * 20, "\n" + "".join(p.contexts) + q.text, "|", q.answer, "|", said)
     if o.reuse:
-        ways, divergence = reuse(model, source, o.reuse)
-        print(f"\n| way, {o.reuse} questions of each kind | " + " | ".join(world.KINDS) + " | KL |")
-        print("|---|" + "---|" * (len(world.KINDS) + 1))
-        for way, per in ways.items():
-            total, n = divergence[way]
-            print(f"| {way} | " + " | ".join(f"{per[k][0] / per[k][1]:.3f}" for k in world.KINDS)
-                  + f" | {total / n:.4f} |")
+        show_reuse(model, source, o.reuse)
 
 
 if __name__ == "__main__":

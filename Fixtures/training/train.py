@@ -41,7 +41,7 @@ STAGES = [
          steps=1000, until={"other": .85}),
     dict(name="task-full", layers=8, length=512, rows=4, mix={"recall": .03, "bind": .3, "task": .67},
          task=[dict(chunks=(3, 6), filler=0.5, paraphrase=0.5, bare=0.2, twice=TWICE),
-               dict(chunks=(4, 6), twice=TWICE), dict(chunks=(2, 6), bare=0.2, twice=TWICE)], steps=1020, until={}, decay=True),
+               dict(chunks=(4, 6), twice=TWICE), dict(chunks=(2, 6), bare=0.2, twice=TWICE)], steps=2500, until={}, decay=True),
 ]
 
 
@@ -102,7 +102,7 @@ def main():
     a = argparse.ArgumentParser()
     a.add_argument("--out", required=True, type=Path)
     a.add_argument("--tokenizer", required=True)
-    a.add_argument("--rate", type=float, default=8e-4)
+    a.add_argument("--rate", type=float, default=7e-4)
     a.add_argument("--warmup", type=int, default=150)
     a.add_argument("--seed", type=int, default=1)
     a.add_argument("--threads", type=int, default=2)
