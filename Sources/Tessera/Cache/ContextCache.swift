@@ -49,12 +49,15 @@ public actor ContextCache {
     ///   holds, `io` and `full` for the disk.
     public init(model path: String, store: String, options: ContextCacheOptions = .init()) throws(TesseraError) {
         let folder = URL(fileURLWithPath: store)
+        // A model that can't be read leaves no store behind.
+        _ = try GGUFFile(path: path)
+        let identity = WeightsMemo.identity(of: path)
         let chunks = try ChunkStore(directory: folder, options: StoreOptions(diskCap: options.diskCap))
         let memo = WeightsMemo(folder: folder)
         let known = options.verifiesModel ? nil : memo.digest(of: path)
         let engine = try CPUEngine(
             model: path, options: .init(precision: options.precision, threads: options.threads, weights: known))
-        if known == nil { memo.remember(engine.model.weights, of: path) }
+        if known == nil { memo.remember(engine.model.weights, of: path, identity: identity) }
         try self.init(runtime: engine, store: chunks, options: options)
     }
 

@@ -6,7 +6,7 @@ public import TesseraRetrieval
 internal import TesseraStore
 
 extension ContextCache {
-    /// Opens the text index that belongs to this cache's tokenizer, in the store's folder.
+    /// Opens the text index that belongs to this cache's tokenizer and namespace, in the store's folder.
     ///
     /// It may hold any number of folders; ``TesseraRetrieval/DocumentIndex/sync(_:excluding:progress:)`` brings it up
     /// to date with the documents.
@@ -130,8 +130,12 @@ extension ContextCache {
     }
 
     private nonisolated var indexFolder: URL {
-        store.directory.appendingPathComponent("documents")
-            .appendingPathComponent(String(tokenizer.digest.description.prefix(16)))
+        // A namespace's documents are its own, down to the statistics that rank them.
+        var digester = Digester()
+        digester.add(tokenizer.digest)
+        digester.add(namespace)
+        return store.directory.appendingPathComponent("documents")
+            .appendingPathComponent(String(digester.digest().description.prefix(16)))
     }
 
     /// The options of all indexes that were made with this tokenizer, read off their files' names.

@@ -54,6 +54,7 @@ struct Ask: AsyncParsableCommand {
 
     func validate() throws {
         guard limit >= 0, neighbours >= 0 else { throw ValidationError("--limit and --neighbours are 0 or more") }
+        guard question.contains(where: { !$0.isWhitespace }) else { throw ValidationError("the question is empty") }
         guard maxTokens >= 1 else { throw ValidationError("--max-tokens is at least 1") }
     }
 

@@ -28,6 +28,10 @@ struct Tokenize: ParsableCommand {
     @Flag(help: "The text is a JSON list of ids; print the text that they stand for.")
     var decode = false
 
+    func validate() throws {
+        guard text == nil || file == nil else { throw ValidationError("give either a text or --file") }
+    }
+
     func run() throws {
         let tokenizer = try GGUFTokenizer.make(from: GGUFFile(path: model))
         let input = try text ?? readText(at: file ?? "-")

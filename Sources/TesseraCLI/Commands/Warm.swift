@@ -44,6 +44,10 @@ struct Warm: AsyncParsableCommand {
     @Flag(help: "Print the outcome as JSON.")
     var json = false
 
+    func validate() throws {
+        guard retrievalLog == nil || fit else { throw ValidationError("--retrieval-log needs --fit") }
+    }
+
     func run() async throws {
         let cache = try storeOptions.open(modelOptions)
         let index = try cache.documentIndex(options: chunkOptions.value)
@@ -100,7 +104,8 @@ struct Warm: AsyncParsableCommand {
     /// The questions of a log, one a line.
     private func questions(of path: String) throws -> [String] {
         struct Line: Decodable { var question: String }
-        return try readText(at: path).split(whereSeparator: \.isNewline).enumerated().map { number, line in
+        let lines = try readText(at: path).split(omittingEmptySubsequences: false, whereSeparator: \.isNewline)
+        return try lines.enumerated().filter { !$0.element.isEmpty }.map { number, line in
             guard line.hasPrefix("{") else { return String(line) }
             return try readJSON(Line.self, from: Data(line.utf8), named: "\(path), line \(number + 1),").question
         }
