@@ -103,6 +103,21 @@ import Testing
         #expect(try CommandRun("ask", "q").status == 64)
     }
 
+    @Test func `an empty question, a text given twice, a log without a use`() throws {
+        #expect(try CommandRun("ask", " ", "--docs", ".", "-m", model).status == 64)
+        #expect(try CommandRun("tokenize", "-m", model, "text", "--file", "file").status == 64)
+        #expect(try CommandRun("warm", ".", "-m", model, "--retrieval-log", "log").status == 64)
+    }
+
+    @Test func `a model that is not there leaves no store behind`() throws {
+        try withTemporaryDirectory { folder in
+            let store = folder.path + "/store"
+            let run = try CommandRun("warm", folder.path, "-m", "no-such.gguf", "--store", store)
+            #expect(run.status == 66)
+            #expect(!FileManager.default.fileExists(atPath: store))
+        }
+    }
+
     @Test func `a store that another process holds`() throws {
         try withTemporaryDirectory { folder in
             let docs = try writeDocuments(200, in: folder)
