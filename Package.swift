@@ -81,7 +81,7 @@ let package = Package(
 )
 
 // One set of rules for every target that holds code. `unsafeFlags` carries optimisation alone: SwiftPM compiles C at
-// -O2, where the attention kernel loses a third of its speed, and specialises generics across modules only when asked.
+// -O2, and specialises generics across modules only when asked.
 // Tests are not optimised: they compile in a fraction of the time, and 6.3's optimiser crashes on some of them.
 for target in package.targets where target.type != .system {
     let optimisation = target.type == .test ? "-Onone" : "-cross-module-optimization"

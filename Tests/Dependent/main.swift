@@ -10,7 +10,7 @@ try await cache.warm(documents)
 
 // Ask: the retrieved chunks' KV is stitched into the prompt, 15 % of their tokens are computed anew.
 let options = AskOptions(limit: 4, answer: AnswerOptions(assembly: .stitched(.deviation, ratio: 0.15)))
-let result = try await cache.ask("Where does Tom Arvel live?", of: documents, options: options) { piece in
+let result = try await cache.ask("In which town does Adona Walman live?", of: documents, options: options) { piece in
     print(piece, terminator: "")
 }
 
