@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 internal import COneDNN
+internal import Foundation
 internal import Synchronization
 
 /// The team of threads that all computing is spread over: libgomp's, which oneDNN uses too.
@@ -13,8 +14,25 @@ struct ThreadTeam {
 
     /// Makes oneDNN's work on the calling thread use as many threads.
     func adopt() {
+        Self.shortenSpinning
         omp_set_num_threads(CInt(threads))
     }
+
+    /// Has idle threads sleep after some microseconds.
+    ///
+    /// By default libgomp's idle threads spin for 300,000 rounds, up to 20 ms, and where another process wants their core
+    /// the thread that they wait for does not get it: beside one busy process of the lowest priority a small model ran
+    /// 40 times slower. The documented ways to change that are environment variables, read before a program begins,
+    /// and (libgomp's manual, `GOMP_SPINCOUNT`) having more threads than processors, which leaves 100 rounds. So one
+    /// sleeping thread holds a small team of its own.
+    private static let shortenSpinning: Void = {
+        let spare = Thread {
+            GOMP_parallel({ _ in }, nil, UInt32(ProcessInfo.processInfo.processorCount) + 1, 0)
+            while true { sleep(.max) }
+        }
+        spare.name = "tessera-spare"
+        spare.start()
+    }()
 
     /// Runs `body` for tasks 0 ..< count, each once, in any order and on any thread of the team; returns when all are
     /// done. `thread` is below ``threads`` and belongs to one task at a time.
