@@ -29,7 +29,8 @@ let package = Package(
         .target(name: "TesseraRuntime", dependencies: ["TesseraKV", "CKernels", "COneDNN", "COpenBLAS"]),
         .target(
             name: "TesseraStore",
-            dependencies: ["TesseraKV", "CRocksDB", "CXXHash", .product(name: "GRDB", package: "GRDB.swift")]),
+            dependencies: ["TesseraKV", "CRocksDB", "CXXHash", .product(name: "GRDB", package: "GRDB.swift")],
+            exclude: ["Format.md"]),
         .target(name: "TesseraReuse", dependencies: ["TesseraKV"]),
         .target(
             name: "TesseraRetrieval",

@@ -6,8 +6,8 @@ public import TesseraKV
 
 /// A model runtime on the processor: models of the `llama` architecture from GGUF files.
 ///
-/// Products run in BF16 through oneDNN with weights packed at load, or in fp32 through OpenBLAS; the rest are kernels
-/// of our own in fp32, and in BF16 precision attention multiplies BF16 numbers too. Memory is that of the packed
+/// Products run in BF16 through oneDNN with weights packed at load, or in fp32 straight from the file; the rest are
+/// kernels of our own in fp32, and in BF16 precision attention multiplies BF16 numbers too. Memory is that of the packed
 /// weights (2 bytes per weight in BF16, nothing but the file's own pages in fp32) and scratch that is bounded by a tile
 /// of rows, beside the residual stream and one layer's keys and values.
 ///

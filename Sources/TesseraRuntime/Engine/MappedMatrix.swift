@@ -1,13 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
 
+internal import CKernels
 internal import COpenBLAS
 internal import TesseraKV
 
-/// Weights in fp32, multiplied by OpenBLAS straight from the model file: rows of other types are widened block by block
-/// while they are used, so that nothing of the file is held twice.
+/// Weights in fp32, multiplied straight from the model file: rows of other types are widened block by block while they
+/// are used, so that nothing of the file is held twice.
 ///
-/// OpenBLAS computes each block on one thread, and the blocks are spread over the engine's team, because its own
-/// threads would compete with the team's.
+/// Each block is computed on one thread, and the blocks are spread over the engine's team, because a library's own
+/// threads would compete with the team's. oneDNN makes its kernels for the processor that it finds, so it is what
+/// multiplies wherever there is AVX2; OpenBLAS chooses among kernels by the processor's model number, and one that it
+/// doesn't know (a virtual one, or one newer than the library) gets those of 2004, five times slower.
 struct MappedMatrix: WeightMatrix {
     let rows: StackedRows
     let team: ThreadTeam
@@ -50,6 +53,11 @@ struct MappedMatrix: WeightMatrix {
         _ count: Int, _ input: UnsafePointer<Float>, _ weights: UnsafePointer<Float>, _ columns: Int, adding: Bool,
         _ output: UnsafeMutablePointer<Float>
     ) {
+        guard ck_isa_active() == CK_ISA_SCALAR else {
+            return OneDNN.multiply(
+                rows: count, input, weights: weights, outputs: columns, inputs: inputs, adding: adding, into: output,
+                stride: outputs)
+        }
         let (n, k) = (Int32(columns), Int32(inputs))
         if count == 1 {
             cblas_sgemv(CblasRowMajor, CblasNoTrans, n, k, 1, weights, k, input, 1, adding ? 1 : 0, output, 1)

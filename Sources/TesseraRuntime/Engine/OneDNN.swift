@@ -3,9 +3,10 @@
 internal import COneDNN
 internal import TesseraKV
 
-/// oneDNN's matrix product BF16 × BF16 → fp32 on the calling thread's team. The only file that speaks to the library.
+/// oneDNN's matrix products: BF16 × BF16 → fp32 of packed weights on the calling thread's team, and fp32 of weights as
+/// they lie. The only file that speaks to the library.
 ///
-/// A product is made for an exact number of rows. On this library's BF16 path making one costs about 0.2 ms of which
+/// A product of packed weights is made for an exact number of rows. On this library's BF16 path making one costs about 0.2 ms of which
 /// most is generating code, while rounding the rows up to a multiple of 64 would cost up to 63 rows in every product of
 /// every layer; so they are made exactly and kept. The layout of packed weights does not depend on the rows.
 ///
@@ -118,6 +119,23 @@ final class OneDNN {
                 (DNNL_ARG_DST, product.result, UnsafeMutableRawPointer(result)),
                 (DNNL_ARG_SCRATCHPAD, needed, UnsafeMutableRawPointer(scratch)),
             ])
+    }
+
+    /// result = source · weightsᵀ, or result += source · weightsᵀ where `adding`, in fp32, of plain weights.
+    ///
+    /// Within a parallel part of the team it computes on the calling thread alone.
+    ///
+    /// - Parameter stride: Numbers from one row of the result to the next.
+    static func multiply(
+        rows: Int, _ source: UnsafePointer<Float>, weights: UnsafePointer<Float>, outputs: Int, inputs: Int,
+        adding: Bool, into result: UnsafeMutablePointer<Float>, stride: Int
+    ) {
+        let status = dnnl_sgemm(
+            CChar(UInt8(ascii: "N")), CChar(UInt8(ascii: "T")), dnnl_dim_t(rows), dnnl_dim_t(outputs),
+            dnnl_dim_t(inputs), 1, source, dnnl_dim_t(inputs), weights, dnnl_dim_t(inputs), adding ? 1 : 0, result,
+            dnnl_dim_t(stride))
+        // It fails for shapes and strides that contradict each other alone.
+        precondition(status == dnnl_success, "oneDNN refused a product of \(rows) × \(inputs) × \(outputs)")
     }
 
     private func product(_ shape: Shape, weights: dnnl_memory_desc_t) throws(TesseraError) -> Product {
