@@ -18,10 +18,13 @@ public struct PartialPrefill: Sendable {
     public enum Logits: Sendable, Hashable {
         /// No logits: the KV is all that is wanted.
         case none
-        /// Those of the last row.
-        case last
+        /// Those of the last rows, so many of them.
+        case trailing(Int)
         /// Those of every row that is still computed in the last layer.
         case all
+
+        /// Those of the last row.
+        public static let last = Logits.trailing(1)
     }
 
     /// What enters the first layer.
@@ -44,7 +47,7 @@ public struct PartialPrefill: Sendable {
 
 /// What a partial prefill gives back.
 public struct PrefillOutput: Sendable {
-    /// Logits of shape (row, vocabulary): none, one row, or one per row left in the last layer.
+    /// Logits of shape (row, vocabulary): of none, of the last rows, or of all rows left in the last layer.
     public var logits: [Float]
     /// The slots that were computed through the last layer, ascending.
     public var slots: [Int]

@@ -68,7 +68,7 @@ extension ForwardPass {
         let wanted: Range<Int>
         switch call.logits {
         case .none: return []
-        case .last: wanted = rows.count - 1..<rows.count
+        case .trailing: wanted = rows.count - trailing..<rows.count
         case .all: wanted = rows.indices
         }
         let vocabulary = model.weights.vocabulary

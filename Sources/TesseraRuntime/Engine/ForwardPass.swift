@@ -85,16 +85,20 @@ struct ForwardPass {
         var kept = Array(rows.indices)
         if let observer, let chosen = try observer.select(projection(layer, needs, queries)) {
             kept = try indices(of: chosen)
-            guard call.logits != .last || kept.last.map({ rows[$0].slot }) == call.slots.last else {
+            guard kept.suffix(trailing).map({ rows[$0].slot }) == Array(call.slots.suffix(trailing)) else {
                 throw TesseraError(
-                    .invalidInput, "layer \(layer) was narrowed without the last row, whose logits were asked for")
+                    .invalidInput, "layer \(layer) was narrowed without the last rows, whose logits were asked for")
             }
         }
         guard layer == model.configuration.layers - 1, call.logits != .all else { return kept }
         let watched = Set(needs.attentionOf)
-        return kept.filter { index in
-            watched.contains(rows[index].slot) || (call.logits == .last && index == kept.last)
-        }
+        let wanted = Set(kept.suffix(trailing))
+        return kept.filter { watched.contains(rows[$0].slot) || wanted.contains($0) }
+    }
+
+    /// How many of the last rows have to reach the end.
+    var trailing: Int {
+        if case .trailing(let count) = call.logits { count } else { 0 }
     }
 
     /// The indices of rows with these slots.

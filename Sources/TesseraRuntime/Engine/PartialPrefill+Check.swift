@@ -20,6 +20,10 @@ extension PartialPrefill {
             "the slots \(slots[0]) to \(slots[slots.count - 1]) do not lie below the key count \(keyCount)")
         try require(
             keyCount <= buffer.capacity, "the key count \(keyCount) exceeds the buffer's \(buffer.capacity) slots")
+        if case .trailing(let count) = logits {
+            try require(
+                (1...slots.count).contains(count), "logits of the last \(count) of \(slots.count) rows can't be had")
+        }
         switch input {
         case .tokens(let tokens):
             try require(tokens.count == slots.count, "\(tokens.count) tokens for \(slots.count) slots")

@@ -41,6 +41,10 @@ import Testing
         }
     }
 
+    @Test(arguments: [-1, 0, 3]) func `logits of no rows, or of more than there are, are refused`(count: Int) throws {
+        expectCode(.invalidInput) { try engine.prefill([1, 2], logits: .trailing(count)) }
+    }
+
     @Test func `embeddings of another width are refused`() throws {
         let call = PartialPrefill(input: .embeddings([1, 2, 3]), slots: [0], keyCount: 1, logits: .last)
         expectCode(.invalidInput) { try engine.prefill(call, over: buffer) }

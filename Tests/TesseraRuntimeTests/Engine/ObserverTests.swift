@@ -193,6 +193,8 @@ private final class Recorder: LayerObserver {
     @Test func `a selection without the row whose logits are wanted is refused`() throws {
         recorder.selections = [1: [5, 6]]
         expectCode(.invalidInput) { try engine.prefill(tokens, logits: .last, observer: recorder) }
+        recorder.selections = [1: [5, 45, 47]]
+        expectCode(.invalidInput) { try engine.prefill(tokens, logits: .trailing(2), observer: recorder) }
     }
 
     @Test func `what it throws ends the call and reaches the caller`() throws {
