@@ -14,19 +14,25 @@ public enum Selector: Sendable, Hashable {
     /// chunk at position 0, where the first one stands; here chunks are encoded behind a neutral prefix and stand
     /// behind the app's own system prompt, so the first chunk is linked like the others.
     case firstK(count: Int)
-    /// The tokens whose values, computed fresh in ``deviationLayer``, are farthest from the stored ones.
+    /// The tokens whose values, computed fresh in layer `layer`, are farthest from the stored ones.
     ///
     /// CacheBlend (Yao et al., EuroSys 2025), §4. One selection, on the squared difference of V, as in the authors'
     /// code; the mask is the true one, by position, where their code aligns it to the bottom right.
-    case deviation
+    ///
+    /// The layers below `layer` are computed for every token. The paper selects in layer 1, and a higher layer costs
+    /// more; but a model that resolves references higher up shows only there which tokens they change. In layer 0 a
+    /// key depends on token and position alone, so a difference there is rounding noise.
+    case deviation(layer: Int)
     /// Tokens drawn at random: the control that a selector must beat.
     case random(seed: UInt64)
     /// Every token: equal to a full prefill. The upper control.
     case all
 
-    /// The layer in which ``deviation`` is measured. In layer 0 a key depends on token and position alone, so a
-    /// difference there is rounding noise.
-    public static let deviationLayer = 1
+    /// The layer in which the paper selects.
+    public static let firstCheckLayer = 1
+
+    /// ``deviation(layer:)`` as in the paper.
+    public static let deviation = Selector.deviation(layer: firstCheckLayer)
 
     /// The selector's name in options and reports.
     public var name: String {
@@ -55,8 +61,8 @@ extension Selector {
     ///   - chunks: The slots of each reused chunk, in prompt order, not overlapping.
     ///   - ratio: The share of all reused tokens to compute anew, 0 … 1; ``none``, ``firstK(count:)`` and ``all`` set
     ///     their own.
-    ///   - layers: The number of layers of the model. One with no layer behind ``deviationLayer`` leaves nothing to
-    ///     select, so all is computed.
+    ///   - layers: The number of layers of the model. One that ends below the layer of ``deviation(layer:)`` leaves
+    ///     nothing to select, so all is computed.
     public func plan(chunks: [Range<Int>], ratio: Double, layers: Int) -> SelectionPlan {
         let slots = chunks.flatMap { $0 }
         let budget = recomputeBudget(ratio: ratio, tokens: slots.count)
@@ -66,8 +72,8 @@ extension Selector {
         case .firstK(let count): return .fixed(chunks.flatMap { $0.prefix(count) })
         case .random(let seed): return .fixed(randomSubset(of: slots, count: budget, seed: seed))
         case .deviation where budget == 0: return .fixed([])
-        case .deviation where budget == slots.count || layers <= Self.deviationLayer: return .fixed(slots)
-        case .deviation: return .byDeviation(layer: Self.deviationLayer, budget: budget)
+        case .deviation(let layer) where budget == slots.count || layers <= layer: return .fixed(slots)
+        case .deviation(let layer): return .byDeviation(layer: layer, budget: budget)
         }
     }
 }

@@ -38,11 +38,16 @@ struct `selectors` {
         #expect(distinct.count > 45)
     }
 
-    @Test func `deviation waits for layer 1, unless there is nothing to choose`() {
+    @Test func `deviation waits for its layer, 1 by default, unless there is nothing to choose`() {
         #expect(Selector.deviation.plan(chunks: chunks, ratio: 0.15, layers: 8) == .byDeviation(layer: 1, budget: 6))
         #expect(Selector.deviation.plan(chunks: chunks, ratio: 0, layers: 8) == .fixed([]))
         #expect(Selector.deviation.plan(chunks: chunks, ratio: 1, layers: 8) == .fixed(chunks.flatMap { $0 }))
         #expect(Selector.deviation.plan(chunks: chunks, ratio: 0.15, layers: 1) == .fixed(chunks.flatMap { $0 }))
+        #expect(
+            Selector.deviation(layer: 4).plan(chunks: chunks, ratio: 0.15, layers: 8)
+                == .byDeviation(layer: 4, budget: 6))
+        #expect(
+            Selector.deviation(layer: 4).plan(chunks: chunks, ratio: 0.15, layers: 4) == .fixed(chunks.flatMap { $0 }))
         #expect(Selector.deviation.plan(chunks: [], ratio: 0.15, layers: 8) == .fixed([]))
     }
 

@@ -29,12 +29,32 @@ struct `assembly plan` {
         #expect(plan.effectiveRecompute(layers: 4) == (10 + 3 * 2) / 40.0)
     }
 
+    @Test func `a higher check layer computes the layers below it whole`() {
+        let plan = AssemblyPlan(
+            length: 12, prefix: 1, hits: [1..<11], selector: .deviation(layer: 3), ratio: 0.2, layers: 4)
+        #expect(plan.selection == .byDeviation(layer: 3, budget: 2))
+        #expect(plan.firstStoredLayer == 3)
+        #expect(plan.effectiveRecompute(layers: 4) == (3 * 10 + 2) / 40.0)
+    }
+
     @Test func `the last token is computed wherever its KV may come from`() {
         #expect(AssemblyPlan(length: 5, prefix: 5, hits: [], selector: .none, ratio: 0, layers: 2).computed == [4])
         #expect(AssemblyPlan(length: 5, prefix: 1, hits: [1..<5], selector: .none, ratio: 0, layers: 2).computed == [4])
     }
 
     @Test(arguments: [-0.1, 1.1, .nan, .infinity]) func `a ratio outside 0 to 1 is refused`(ratio: Double) {
-        #expect(throws: TesseraError.self) { try Assembly.stitched(.deviation, ratio: ratio).validate() }
+        #expect(throws: TesseraError.self) { try Assembly.stitched(.deviation, ratio: ratio).validate(layers: 4) }
+    }
+
+    @Test(arguments: [-1, 0, 4, 5]) func `a check layer that the model lacks, or that sees no context, is refused`(
+        layer: Int
+    ) {
+        #expect(throws: TesseraError.self) {
+            try Assembly.stitched(.deviation(layer: layer), ratio: 0.2).validate(layers: 4)
+        }
+    }
+
+    @Test func `a model of one layer takes the default check layer`() throws {
+        try Assembly.default.validate(layers: 1)
     }
 }

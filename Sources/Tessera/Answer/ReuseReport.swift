@@ -12,7 +12,7 @@ public struct ReuseReport: Sendable, Codable, Equatable {
 
     /// Seconds spent in each stage, in the order in which they happen.
     public struct Stages: Sendable, Codable, Equatable {
-        /// Finding the chunks for a question.
+        /// Finding the chunks for a question, and choosing and ordering those that fit.
         public var retrieve = 0.0
         /// Turning text into ids.
         public var tokenize = 0.0
@@ -32,6 +32,8 @@ public struct ReuseReport: Sendable, Codable, Equatable {
     public var selector: String?
     /// The share of reused tokens that the selector was asked to pick; nil where it takes none.
     public var ratio: Double?
+    /// The layer in which the selector compared fresh with stored KV; nil where it compares nothing.
+    public var checkLayer: Int?
     /// Whether the KV is the model's own.
     public var provenance: Provenance
     /// Tokens of the whole prompt.
@@ -61,7 +63,8 @@ public struct ReuseReport: Sendable, Codable, Equatable {
         guard case .stitched(let selector, let ratio) = assembly else { return }
         self.selector = selector.name
         switch selector {
-        case .deviation, .random: self.ratio = ratio
+        case .deviation(let layer): (self.ratio, checkLayer) = (ratio, layer)
+        case .random: self.ratio = ratio
         case .none, .firstK, .all: break
         }
     }

@@ -52,7 +52,8 @@ extension ContextCache {
     /// - Parameters:
     ///   - prompt: System text, contexts and question.
     ///   - assembly: How its KV comes about.
-    ///   - all: Whether every computed token's logits are wanted, or only the last one's.
+    ///   - all: Whether every computed token's logits are wanted, or only the last one's. Under `exact` these are all
+    ///     tokens: a stored leading run, which has no rows, is left unused then.
     /// - Returns: Logits of shape (slot, vocabulary), the slots they belong to, and the report.
     /// - Throws: ``TesseraError`` as ``answer(_:options:onText:)``.
     public func logits(
@@ -62,7 +63,9 @@ extension ContextCache {
         let (tokens, _) = try tokens(of: prompt, answer: 0)
         var report = ReuseReport(assembly)
         report.stages.tokenize = watch.lap()
-        let request = try assemble(tokens, as: assembly, capacity: tokens.ids.count, report: &report)
+        let request = try assemble(
+            tokens, as: assembly, capacity: tokens.ids.count, reusesPrefix: !(all && assembly == .exact),
+            report: &report)
         let output = try request.prefill(runtime, logits: all ? .all : .last, report: &report)
         report.stages.prefill = watch.lap() - report.stages.load
         report.timeToFirstToken = watch.total

@@ -36,13 +36,16 @@ struct AssembledRequest {
 
 extension ContextCache {
     /// Finds what the store has of a prompt and plans the rest.
+    ///
+    /// - Parameter reusesPrefix: Whether a stored leading run is used; it has no rows of its own.
     func assemble(
-        _ tokens: PromptTokens, as assembly: Assembly, capacity: Int, report: inout ReuseReport
+        _ tokens: PromptTokens, as assembly: Assembly, capacity: Int, reusesPrefix: Bool = true,
+        report: inout ReuseReport
     ) throws(TesseraError) -> AssembledRequest {
-        try assembly.validate()
+        try assembly.validate(layers: model.layout.layers)
         var watch = Stopwatch()
         let buffer = try KVBuffer(layout: model.layout, capacity: capacity)
-        let prefix = loadPrefix(of: tokens)
+        let prefix: StoredPrefix = reusesPrefix ? loadPrefix(of: tokens) : (0, nil)
         var hits: [(slots: Range<Int>, chunk: LoadedChunk)] = []
         var misses: [Range<Int>] = []
         var (selector, ratio) = (Selector.none, 0.0)
@@ -90,8 +93,11 @@ extension ContextCache {
         model.rotary.angles(at: slots.map { Int32($0) })
     }
 
+    /// A stored leading run: how many tokens it covers, and its records where there are any.
+    private typealias StoredPrefix = (length: Int, chunk: LoadedChunk?)
+
     /// The longest stored leading run, never the whole prompt: the last token must be computed.
-    private func loadPrefix(of tokens: PromptTokens) -> (length: Int, chunk: LoadedChunk?) {
+    private func loadPrefix(of tokens: PromptTokens) -> StoredPrefix {
         let candidates = Array(tokens.ids.dropLast())
         return trusted("a prefix record") { () throws(TesseraError) in
             guard
@@ -146,14 +152,23 @@ extension ContextCache {
 }
 
 extension Assembly {
-    /// Checks ratios and counts that a caller chose.
-    func validate() throws(TesseraError) {
+    /// Checks ratios, counts and layers that a caller chose.
+    ///
+    /// - Parameter layers: The layers of the model.
+    func validate(layers: Int) throws(TesseraError) {
         guard case .stitched(let selector, let ratio) = self else { return }
         guard ratio >= 0, ratio <= 1 else {
             throw TesseraError(.invalidInput, "a recompute ratio is between 0 and 1, not \(ratio)")
         }
         if case .firstK(let count) = selector, count < 0 {
             throw TesseraError(.invalidInput, "firstK takes a count of 0 or more, not \(count)")
+        }
+        // A model of one layer has none to check: there the default computes everything.
+        if case .deviation(let layer) = selector, layer < 1 || layer >= max(2, layers) {
+            throw TesseraError(
+                .invalidInput,
+                "deviation can't be measured in layer \(layer): this model has the layers 0 to \(layers - 1), and layer 0 "
+                    + "does not depend on the context")
         }
     }
 }

@@ -12,7 +12,8 @@ struct Logits: AsyncParsableCommand {
         discussion: """
             With --tokens the prompt is a JSON list of token ids, computed as it is, nothing added. With --segments it is \
             a JSON list of {"role": "system"|"context"|"question", "text": … or "tokens": […]}; contexts that the store \
-            lacks are computed and kept first. Without --store a temporary one is used.
+            lacks are computed and kept first. Without --store a temporary one is used. exact may begin behind a leading \
+            run that the store keeps, whose KV is rounded to fp16; with --all it computes every position itself.
             """)
 
     @OptionGroup var modelOptions: ModelOptions

@@ -18,6 +18,9 @@ struct AssemblyOptions: ParsableArguments {
     @Option(help: "The share of reused tokens that deviation and random pick, 0 to 1.")
     var ratio: Double = 0.15
 
+    @Option(help: "The layer in which deviation is measured, 1 or more; a higher one costs more and may see more.")
+    var checkLayer: Int = Selector.firstCheckLayer
+
     @Option(name: .customLong("k"), help: "How many tokens of each chunk firstK picks.")
     var count: Int = 2
 
@@ -26,6 +29,7 @@ struct AssemblyOptions: ParsableArguments {
 
     func validate() throws {
         guard (0...1).contains(ratio) else { throw ValidationError("--ratio is between 0 and 1") }
+        guard checkLayer >= 1 else { throw ValidationError("--check-layer is 1 or more") }
         guard count >= 0 else { throw ValidationError("--k is 0 or more") }
     }
 
@@ -35,7 +39,7 @@ struct AssemblyOptions: ParsableArguments {
         return switch selector {
         case .none: .stitched(.none, ratio: 0)
         case .firstK: .stitched(.firstK(count: count), ratio: 0)
-        case .deviation: .stitched(.deviation, ratio: ratio)
+        case .deviation: .stitched(.deviation(layer: checkLayer), ratio: ratio)
         case .random: .stitched(.random(seed: seed), ratio: ratio)
         case .all: .stitched(.all, ratio: 1)
         }

@@ -8,6 +8,7 @@ func describe(_ report: ReuseReport) -> String {
     var method = report.assembly
     if let selector = report.selector { method += ", \(selector)" }
     if let ratio = report.ratio { method += String(format: " at %.0f %%", ratio * 100) }
+    if let layer = report.checkLayer { method += ", checked in layer \(layer)" }
     let stages = report.stages
     return """
         assembly   \(method) (\(report.provenance.rawValue) KV)
