@@ -16,7 +16,9 @@ public struct ComparisonBench: Sendable {
         public var ratio: Double?
         /// Right answers by kind of question.
         public var right: [String: Int]
-        /// KL(exact ‖ this) of the first answer token, mean over questions, in nats.
+        /// The layer in which the selector compared; nil where it compares nothing.
+        public var checkLayer: Int?
+        /// KL(exact ‖ this) of the next token, mean over the tokens of `exact`'s answer, then over questions, in nats.
         public var klMean: Double
         /// Reused tokens that were picked, mean over questions.
         public var recomputedTokens: Double
@@ -59,19 +61,19 @@ public struct ComparisonBench: Sendable {
         let candidates = [Assembly.exact] + assemblies
         var tallies = candidates.map { _ in Tally() }
         for (number, question) in questions.enumerated() {
-            var reference: [Float] = []
+            var (reference, path): ([Float], [TokenID]) = ([], [])
             for (index, assembly) in candidates.enumerated() {
                 let options = AskOptions(
                     limit: limit, answer: AnswerOptions(assembly: assembly, maximumTokens: 64, keepsMisses: false))
                 let sourced = try await cache.ask(question.question, of: retriever, options: options)
                 let prompt = Prompt(
                     system: options.system, contexts: sourced.sources.map(\.text), question: question.question)
-                let logits = try await cache.logits(of: prompt, assembly: assembly).logits
+                if index == 0 { path = sourced.answer.tokens }
+                let logits = try await cache.logits(of: prompt, along: path, assembly: assembly)
                 if index == 0 { reference = logits }
+                let drift = meanDivergence(from: reference, to: logits, vocabulary: cache.model.vocabulary)
                 // The first question fills caches; its times are not typical of any assembly.
-                tallies[index].add(
-                    sourced.answer, to: question, divergence: divergence(from: reference, to: logits), timed: number > 0
-                )
+                tallies[index].add(sourced.answer, to: question, divergence: drift, timed: number > 0)
             }
         }
         let exact = median(tallies[0].seconds)
@@ -104,8 +106,8 @@ private struct Tally {
         guard let last else { return nil }
         return ComparisonBench.Result(
             assembly: last.assembly, selector: last.selector, ratio: last.ratio, right: right,
-            klMean: mean(divergences),
-            recomputedTokens: mean(recomputed), effectiveRecompute: mean(effective), ttftSeconds: median(seconds),
+            checkLayer: last.checkLayer, klMean: mean(divergences), recomputedTokens: mean(recomputed),
+            effectiveRecompute: mean(effective), ttftSeconds: median(seconds),
             ttftToExact: exact > 0 ? median(seconds) / exact : 0)
     }
 }

@@ -14,6 +14,14 @@ public func divergence(from p: [Float], to q: [Float]) -> Double {
     return max(0, zip(a, b).reduce(0) { $0 + exp($1.0) * ($1.0 - $1.1) })
 }
 
+/// The mean of ``divergence(from:to:)`` over pairs of rows of shape (row, vocabulary).
+func meanDivergence(from p: [Float], to q: [Float], vocabulary: Int) -> Double {
+    mean(
+        stride(from: 0, to: p.count, by: vocabulary).map { start in
+            divergence(from: Array(p[start..<start + vocabulary]), to: Array(q[start..<start + vocabulary]))
+        })
+}
+
 /// Logarithms of probabilities, in double precision.
 private func logSoftmax(_ logits: [Float]) -> [Double] {
     let highest = Double(logits.max() ?? 0)

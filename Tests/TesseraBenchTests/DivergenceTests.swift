@@ -15,6 +15,14 @@ struct `divergence of next-token distributions` {
         #expect(divergence(from: p, to: p) == 0)
     }
 
+    @Test func `a mean goes over rows`() {
+        // The first rows are equal, the second differ as above.
+        let p: [Float] = [1, 2, 5, 5]
+        let q = [1, 2, Float(log(0.25)), Float(log(0.75))]
+        let second = divergence(from: [5, 5], to: Array(q[2...]))
+        #expect(abs(meanDivergence(from: p, to: q, vocabulary: 2) - second / 2) < 1e-6)
+    }
+
     @Test func `large logits do not overflow`() {
         #expect(divergence(from: [1000, 0], to: [1000, 0]) == 0)
         #expect(divergence(from: [1000, 0], to: [0, 1000]) > 900)

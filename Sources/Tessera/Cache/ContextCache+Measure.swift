@@ -33,6 +33,20 @@ extension ContextCache {
 }
 
 extension ContextCache {
+    /// The distributions along a given answer: the logits of a prompt's last token and of every token of the answer,
+    /// each in its true place behind the prompt.
+    ///
+    /// - Returns: Logits of shape (answer.count + 1, vocabulary).
+    package func logits(
+        of prompt: Prompt, along answer: [TokenID], assembly: Assembly
+    ) throws(TesseraError) -> [Float] {
+        var tokens = promptTokens(prompt)
+        tokens.ids += answer
+        var report = ReuseReport(assembly)
+        let request = try assemble(tokens, as: assembly, capacity: tokens.ids.count, report: &report)
+        return try request.prefill(runtime, logits: .trailing(answer.count + 1), report: &report).logits
+    }
+
     /// Seconds that the runtime takes for the KV and the last logits of some tokens, with nothing stored or observed.
     package func prefillSeconds(of tokens: [TokenID]) throws(TesseraError) -> Double {
         let buffer = try KVBuffer(layout: model.layout, capacity: tokens.count)

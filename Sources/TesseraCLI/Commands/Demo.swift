@@ -5,6 +5,7 @@ import Foundation
 import Tessera
 import TesseraBench
 import TesseraRetrieval
+import TesseraReuse
 
 /// `tessera demo`: the whole path on real documents, every assembly side by side.
 struct Demo: AsyncParsableCommand {
@@ -26,7 +27,14 @@ struct Demo: AsyncParsableCommand {
     var questions = "Fixtures/qa/corpus.jsonl"
 
     @OptionGroup var storeOptions: StoreOptions
-    @OptionGroup var chunkOptions: ChunkOptions
+    @Option(help: "The most tokens of a chunk.")
+    var chunkTokens = 128
+
+    @Option(help: "packed: paragraphs share a chunk as long as they fit; separate: each begins its own.")
+    var paragraphs = ChunkOptions.Paragraphs.separate
+
+    @Option(help: "A second layer in which deviation is measured, beside the paper's layer 1; 0 for none.")
+    var checkLayer = 4
 
     @Option(help: "The most chunks that are retrieved for a question; their neighbours come along.")
     var limit = 2
@@ -36,7 +44,8 @@ struct Demo: AsyncParsableCommand {
 
     func run() async throws {
         let cache = try storeOptions.open(try ModelOptions.parse(["--model", model]))
-        let index = try cache.documentIndex(options: chunking)
+        let index = try cache.documentIndex(
+            options: ChunkingOptions(limit: chunkTokens, paragraphs: paragraphs.value))
         notice(try index.sync([docs], excluding: [storeOptions.store]))
         let plan = try await cache.warmPlan(of: index, under: [docs])
         var progress = ProgressLine(total: plan.missingChunks)
@@ -46,15 +55,15 @@ struct Demo: AsyncParsableCommand {
         Notices.say("warm: \(plan.chunks) chunks of \(plan.documents) documents, \(done.chunks) computed now")
 
         let suite = try Questions.read(readText(at: questions), named: questions)
-        let results = try await ComparisonBench(
-            retriever: index.retriever(neighbours: 1, under: [docs]), limit: limit
-        ).run(suite, on: cache)
+        var bench = ComparisonBench(retriever: index.retriever(neighbours: 1, under: [docs]), limit: limit)
+        if checkLayer > 0 { bench.assemblies.append(.stitched(.deviation(layer: checkLayer), ratio: 0.15)) }
+        let results = try await bench.run(suite, on: cache)
         print(json ? try TesseraCLI.json(results) : table(results))
     }
 
-    /// The fixture's reports are one paragraph each, and one report is one chunk.
-    private var chunking: ChunkingOptions {
-        docs == "Fixtures/corpus" ? ChunkingOptions(limit: 128, paragraphs: .separate) : chunkOptions.value
+    func validate() throws {
+        guard limit >= 0 else { throw ValidationError("--limit is 0 or more") }
+        guard checkLayer >= 0 else { throw ValidationError("--check-layer is 0 or more") }
     }
 
     private func table(_ report: ComparisonBench.Report) -> String {
@@ -64,10 +73,7 @@ struct Demo: AsyncParsableCommand {
                 + ["KL to exact", "tokens recomputed", "effective recompute", "TTFT ms", "TTFT to exact"])
         for row in report.results {
             table.rows.append(
-                [
-                    row.assembly,
-                    row.selector.map { name in row.ratio.map { "\(name) \(Int($0 * 100)) %" } ?? name } ?? "",
-                ]
+                [row.assembly, selector(of: row)]
                     + kinds.map { kind in "\(row.right[kind] ?? 0)/\(report.questions[kind] ?? 0)" }
                     + [
                         String(format: "%.4f", row.klMean), String(format: "%.1f", row.recomputedTokens),
@@ -76,5 +82,12 @@ struct Demo: AsyncParsableCommand {
                     ])
         }
         return table.text
+    }
+
+    private func selector(of row: ComparisonBench.Result) -> String {
+        var text = row.selector ?? ""
+        if let ratio = row.ratio { text += " \(Int(ratio * 100)) %" }
+        if let layer = row.checkLayer, layer != Selector.firstCheckLayer { text += " at layer \(layer)" }
+        return text
     }
 }

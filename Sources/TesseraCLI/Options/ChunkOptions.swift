@@ -5,7 +5,11 @@ import TesseraRetrieval
 
 /// How documents are cut, as options.
 struct ChunkOptions: ParsableArguments {
-    enum Paragraphs: String, ExpressibleByArgument, CaseIterable { case packed, separate }
+    enum Paragraphs: String, ExpressibleByArgument, CaseIterable {
+        case packed, separate
+
+        var value: ChunkingOptions.Paragraphs { self == .packed ? .packed : .separate }
+    }
 
     @Option(help: "The most tokens of a chunk.")
     var chunkTokens = 512
@@ -18,6 +22,6 @@ struct ChunkOptions: ParsableArguments {
 
     var value: ChunkingOptions {
         ChunkingOptions(
-            limit: chunkTokens, overlap: overlap, paragraphs: paragraphs == .packed ? .packed : .separate)
+            limit: chunkTokens, overlap: overlap, paragraphs: paragraphs.value)
     }
 }
