@@ -2,7 +2,7 @@
 
 internal import Foundation
 public import TesseraKV
-internal import TesseraRuntime
+public import TesseraRuntime
 
 /// Makes model files of a given shape with random weights: as good as a real one for measuring time, and nothing to
 /// download.
@@ -21,19 +21,31 @@ public struct RandomModel: Sendable {
     public var vocabulary: Int
     /// The longest prompt with its answer.
     public var contextLength: Int
+    /// How the weights are written: BF16 or Q8_0.
+    public var type = GGUFTensorType.bf16
 
     /// Llama-3.2-1B's shape, output tied to the embeddings: 1.24 billion parameters, 2.5 GB in BF16.
     public static let llama1B = RandomModel(
         layers: 16, width: 2048, queryHeads: 32, heads: 8, feedForward: 8192, vocabulary: 128_256,
         contextLength: 131_072)
 
-    /// Writes the file in BF16, unless it is there.
+    /// Writes the file, unless it is there.
     ///
     /// - Parameter path: Where the file goes; it appears whole or not at all.
     /// - Throws: ``TesseraError`` when it can't be written.
     public func write(to path: String) throws(TesseraError) {
         if FileManager.default.fileExists(atPath: path) { return }
         try GGUFWriter.write(to: path, metadata: metadata, tensors: tensors)
+    }
+
+    /// Blocks of a scale of 2⁻¹² and 32 bytes.
+    private static func fill(blocks: UnsafeMutableRawBufferPointer, _ generator: inout SplitMix64) {
+        for start in stride(from: 0, to: blocks.count, by: GGUFTensorType.q8_0.blockBytes) {
+            blocks.storeBytes(of: UInt16(0x0C00), toByteOffset: start, as: UInt16.self)
+            for word in 0..<4 {
+                blocks.storeBytes(of: generator.next(), toByteOffset: start + 2 + 8 * word, as: UInt64.self)
+            }
+        }
     }
 
     /// Four BF16 numbers at a time, of both signs and magnitudes 2⁻⁷ … 2⁻⁵: no zeros, nothing that overflows.
@@ -96,9 +108,13 @@ public struct RandomModel: Sendable {
     }
 
     private func matrix(_ name: String, _ shape: [Int]) -> GGUFWriter.Tensor {
-        GGUFWriter.Tensor(name: name + ".weight", type: .bf16, shape: shape) { piece, offset in
+        GGUFWriter.Tensor(name: name + ".weight", type: type, shape: shape) { [type] piece, offset in
             var generator = SplitMix64(seed: UInt64(offset) &+ 1)
-            Self.fill(piece.bindMemory(to: UInt64.self), &generator)
+            if type == .q8_0 {
+                Self.fill(blocks: piece, &generator)
+            } else {
+                Self.fill(piece.bindMemory(to: UInt64.self), &generator)
+            }
         }
     }
 }

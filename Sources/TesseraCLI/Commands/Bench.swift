@@ -9,7 +9,7 @@ import TesseraKV
 /// `tessera bench`: figures, each against a baseline in the same run.
 struct Bench: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
-        abstract: "Measure on this machine.", subcommands: [TTFT.self, Engine.self])
+        abstract: "Measure on this machine.", subcommands: [TTFT.self, Engine.self, Warm.self, Memory.self])
 }
 
 /// The model that is measured, as options.
@@ -19,21 +19,36 @@ struct BenchModelOptions: ParsableArguments {
         completion: .file(extensions: ["gguf"]))
     var model: String?
 
+    @Option(help: "How the weights of the random model are written: bf16 or q8_0.")
+    var type = WeightType.bf16
+
     @OptionGroup var storeOptions: StoreOptions
+
+    enum WeightType: String, ExpressibleByArgument, CaseIterable {
+        case bf16
+        case q8 = "q8_0"
+    }
+
+    func validate() throws {
+        guard model == nil || type == .bf16 else { throw ValidationError("--type is for the random model") }
+    }
 
     /// Opens the model that was named, or one with random weights that is made once beside the store.
     func open() throws -> ContextCache {
         try storeOptions.open(try ModelOptions.parse(["--model", try file()]))
     }
 
-    private func file() throws -> String {
+    /// The model's file, made if need be.
+    func file() throws -> String {
         if let model { return model }
         let store = URL(fileURLWithPath: storeOptions.store)
         try FileManager.default.createDirectory(
             at: store.deletingLastPathComponent(), withIntermediateDirectories: true)
-        let path = store.path + "-random-1b.gguf"
+        var random = RandomModel.llama1B
+        if type == .q8 { random.type = .q8_0 }
+        let path = store.path + "-random-1b-\(type.rawValue).gguf"
         if !FileManager.default.fileExists(atPath: path) { Notices.say("making \(path)") }
-        try RandomModel.llama1B.write(to: path)
+        try random.write(to: path)
         return path
     }
 }
