@@ -77,6 +77,12 @@ import Testing
         }
     }
 
+    @Test(arguments: [-1, 99_999]) func `ids to decode beyond the vocabulary`(id: Int) throws {
+        let run = try CommandRun("tokenize", "-m", model, "--decode", "[1, \(id)]")
+        #expect(run.status == 64)
+        #expect(run.errors.contains("\(id)"))
+    }
+
     @Test(arguments: ["[1, 2", "{}", "[\"a\"]", ""]) func `token files that are no list of ids`(text: String) throws {
         try withTemporaryDirectory { folder in
             let tokens = folder.appendingPathComponent("tokens.json")
@@ -100,6 +106,7 @@ import Testing
     @Test func `a ratio outside its range, an unknown selector, a missing option`() throws {
         #expect(try CommandRun("ask", "q", "--docs", ".", "-m", model, "--ratio", "1.5").status == 64)
         #expect(try CommandRun("ask", "q", "--docs", ".", "-m", model, "--selector", "best").status == 64)
+        #expect(try CommandRun("ask", "q", "--docs", ".", "-m", model, "--check-layer", "0").status == 64)
         #expect(try CommandRun("ask", "q").status == 64)
     }
 
@@ -162,12 +169,19 @@ import Testing
         try withTemporaryDirectory { folder in
             let docs = try writeDocuments(300, in: folder)
             let arguments = [docs.path, "-m", model, "--store", folder.path + "/store", "--chunk-tokens", "32"]
-            let refused = try CommandRun(["warm"] + arguments + ["--disk-cap", "3MB"])
+            // The whole plan takes 11 MB, and an empty store some.
+            let refused = try CommandRun(["warm"] + arguments + ["--disk-cap", "12MB"])
             #expect(refused.status == 73)
             #expect(refused.errors.contains("--fit"))
-            let fitted = try CommandRun(["warm"] + arguments + ["--disk-cap", "3MB", "--fit", "--json"])
+            let fitted = try CommandRun(["warm"] + arguments + ["--disk-cap", "12MB", "--fit", "--json"])
             #expect(fitted.status == 0)
-            #expect(fitted.output.contains("\"computedChunks\""))
+            let outcome = try JSONSerialization.jsonObject(with: Data(fitted.output.utf8)) as? [String: Any]
+            let computed = try #require(outcome?["computedChunks"] as? Int)
+            let missing = try #require((outcome?["plan"] as? [String: Any])?["missingChunks"] as? Int)
+            #expect(computed > 0 && computed < missing)
+            let nothing = try CommandRun(["warm"] + arguments + ["--disk-cap", "3MB", "--fit"])
+            #expect(nothing.status == 73)
+            #expect(nothing.errors.contains("not one"))
         }
     }
 

@@ -48,7 +48,6 @@ extension ContextCache {
     ) async throws -> SourcedAnswer {
         var watch = Stopwatch()
         let hits = try await retriever.retrieve(question, limit: options.limit)
-        let seconds = watch.lap()
         let fitting = hits.prefix(hitsThatFit(hits, question, options))
         if fitting.count < hits.count {
             log.notice(
@@ -56,6 +55,7 @@ extension ContextCache {
         }
         let sources = readingOrder(Array(fitting))
         let prompt = Prompt(system: options.system, contexts: sources.map(\.text), question: question)
+        let seconds = watch.lap()
         var answer = try answer(prompt, options: options.answer, onText: onText)
         answer.report.stages.retrieve = seconds
         answer.report.timeToFirstToken += seconds

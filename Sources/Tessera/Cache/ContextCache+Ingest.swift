@@ -46,12 +46,16 @@ extension ContextCache {
     /// Computes and keeps the KV of a prompt's leading run, so that prompts which begin with it reuse it exactly.
     ///
     /// - Parameter system: The system text, as prompts will give it; it is laid out by the prompt template.
-    public func ingest(system: Prompt.Segment) throws(TesseraError) {
+    /// - Returns: The tokens of the run that is kept now; nil for one so short that computing it costs less than finding
+    ///   it.
+    @discardableResult
+    public func ingest(system: Prompt.Segment) throws(TesseraError) -> Int? {
         // A context marks where the leading run ends; any token will do.
         let probe = Prompt(system: system, contexts: [.tokens([0])], question: .tokens([]))
         let tokens = promptTokens(probe)
-        guard tokens.leading.count >= Self.shortestPrefix else { return }
+        guard tokens.leading.count >= Self.shortestPrefix else { return nil }
         try ingest([PendingRecord(kind: .prefix, tokens: Array(tokens.leading))])
+        return tokens.leading.count
     }
 
     @discardableResult
@@ -98,7 +102,7 @@ extension ContextCache {
     private func encoder(for kind: RecordKind) -> ChunkEncoder {
         switch kind {
         case .chunk: chunkEncoder
-        case .prefix: ChunkEncoder(runtime: runtime, codec: codec, prefix: [])
+        case .prefix: ChunkEncoder(kind: .prefix, runtime: runtime, codec: codec, prefix: [])
         }
     }
 }

@@ -86,7 +86,7 @@ public actor ContextCache {
             tokenizer: runtime.tokenizer.digest, rotary: runtime.model.rotary, layout: runtime.model.layout,
             precision: runtime.model.precision, recipe: options.recipe.tokens(by: runtime.tokenizer))
         fingerprintDigest = fingerprint.digest
-        chunkEncoder = ChunkEncoder(runtime: runtime, codec: codec, prefix: fingerprint.recipe)
+        chunkEncoder = ChunkEncoder(kind: .chunk, runtime: runtime, codec: codec, prefix: fingerprint.recipe)
         layouts = try PromptLayouts(
             template: options.template, model: runtime.model, tokenizer: runtime.tokenizer, log: options.logger)
         try store.remember(fingerprint)

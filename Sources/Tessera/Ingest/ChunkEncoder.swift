@@ -1,17 +1,20 @@
 // SPDX-License-Identifier: Apache-2.0
 
 internal import TesseraKV
+internal import TesseraStore
 
 /// Computes the KV of runs of tokens behind a fixed prefix, and gives it out as layer records.
 ///
 /// With the recipe as prefix it encodes chunks; with none it encodes a prompt's leading run.
 final class ChunkEncoder {
+    private let kind: RecordKind
     private let runtime: any ModelRuntime
     private let codec: any KVCodec
     private let prefix: [TokenID]
     private var buffer: KVBuffer?
 
-    init(runtime: any ModelRuntime, codec: any KVCodec, prefix: [TokenID]) {
+    init(kind: RecordKind, runtime: any ModelRuntime, codec: any KVCodec, prefix: [TokenID]) {
+        self.kind = kind
         self.runtime = runtime
         self.codec = codec
         self.prefix = prefix
@@ -23,10 +26,7 @@ final class ChunkEncoder {
     func encode(_ tokens: [TokenID]) throws(TesseraError) -> [[UInt8]] {
         let total = prefix.count + tokens.count
         guard total <= runtime.model.contextLength else {
-            throw TesseraError(
-                .tooLong,
-                "a chunk of \(tokens.count) tokens behind a prefix of \(prefix.count) exceeds the model's context of "
-                    + "\(runtime.model.contextLength); use a smaller --chunk-tokens")
+            throw TesseraError(.tooLong, tooLong(tokens.count))
         }
         let buffer = try prepared(capacity: total)
         let capture = CaptureObserver(layout: runtime.model.layout, codec: codec)
@@ -35,6 +35,15 @@ final class ChunkEncoder {
                 input: .tokens(tokens), slots: Array(prefix.count..<total), keyCount: total, logits: .none),
             over: buffer, observer: capture)
         return capture.records
+    }
+
+    private func tooLong(_ count: Int) -> String {
+        let limit = "exceeds the model's context of \(runtime.model.contextLength)"
+        return switch kind {
+        case .chunk:
+            "a chunk of \(count) tokens behind a prefix of \(prefix.count) \(limit); use a smaller --chunk-tokens"
+        case .prefix: "the prompt's beginning of \(count) tokens \(limit); use a shorter system prompt"
+        }
     }
 
     /// A buffer that holds the prefix's KV; the same one as long as it is large enough.

@@ -6,6 +6,8 @@ internal import TesseraStore
 
 extension ContextCache {
     /// Warms as many missing chunks as fit `room` bytes: those that `questions` retrieve most often first.
+    ///
+    /// - Throws: ``TesseraError`` of code `full` where not even one fits.
     func warmWhatFits(
         _ index: DocumentIndex, under paths: [String]?, room: Int, questions: [String],
         progress: ((IngestProgress) -> Void)?
@@ -22,6 +24,12 @@ extension ContextCache {
             }
         }
         let taken = chunksThatFit(candidates, room: room)
+        if taken.isEmpty, let smallest = candidates.map(\.bytes).min() {
+            throw TesseraError(
+                .full,
+                "not one of the \(candidates.count) missing chunks fits: the smallest takes \(smallest) bytes and the "
+                    + "store's cap leaves \(room); raise --disk-cap, or release chunks with --prune")
+        }
         var total = IngestProgress()
         try await forEachPage(of: index, under: paths) { page throws(TesseraError) in
             let before = total

@@ -37,6 +37,9 @@ struct Tokenize: ParsableCommand {
         let input = try text ?? readText(at: file ?? "-")
         if decode {
             let ids = try readJSON([TokenID].self, from: Data(input.utf8), named: file ?? "the argument")
+            if let stranger = ids.first(where: { tokenizer.bytes(of: $0, special: true).isEmpty }) {
+                throw TesseraError(.invalidInput, "\(stranger) is not the id of a token of this model")
+            }
             print(tokenizer.decode(ids))
         } else {
             print(try compactJSON(tokenizer.encode(input, special: special)))

@@ -63,7 +63,9 @@ struct Warm: AsyncParsableCommand {
         let done = try await cache.warm(
             index, under: paths, fit: fit, questions: try retrievalLog.map(questions) ?? [],
             progress: { progress.show($0.chunks, "\($0.tokens) tokens, \(readable(bytes: $0.bytes))") })
-        if let system { try await cache.ingest(system: .text(system)) }
+        if let system, try await cache.ingest(system: .text(system)) == nil {
+            Notices.say("the system prompt is not kept: it is so short that computing it costs less than finding it")
+        }
         let released = prune ? try await cache.prune() : 0
         try report(plan, done, released, (ContinuousClock.now - start) / .seconds(1))
     }
