@@ -43,6 +43,23 @@ import Testing
         }
     }
 
+    @Test func `pruning reaches the chunks of a vanished document however they were cut`() throws {
+        try withTemporaryDirectory { folder in
+            let docs = try writeDocuments(10, in: folder)
+            let store = folder.path + "/store"
+            _ = try warm(docs, store)
+            let longer = try warm(docs, store, "--chunk-tokens", "48")
+            let before = try #require((longer.json["plan"] as? [String: Any])?["chunks"] as? Int)
+            try FileManager.default.removeItem(at: docs.appendingPathComponent("4.txt"))
+            let released = try #require(try warm(docs, store, "--prune").json["releasedChunks"] as? Int)
+            let after = try warm(docs, store, "--chunk-tokens", "48", "--dry-run")
+            let left = try #require(after.json["chunks"] as? Int)
+            #expect(after.json["missingChunks"] as? Int == 0)
+            // Those of the first cut are more than those of the second.
+            #expect(released > 2 * (before - left))
+        }
+    }
+
     @Test func `killed in the middle, then run again to the end`() throws {
         try withTemporaryDirectory { folder in
             let docs = try writeDocuments(300, in: folder)

@@ -94,11 +94,17 @@ extension ContextCache {
 
     /// Releases chunks that no document of any index of this cache holds any more.
     ///
+    /// Documents count as they were when their index was last brought up to date, but for those whose file is gone.
+    /// Chunks that came with prompts alone, and stand in no document, are released too.
+    ///
     /// - Returns: How many were released.
     public func prune() async throws(TesseraError) -> Int {
         var held: Set<ChunkKey> = []
         for options in indexedOptions() {
-            try await forEachPage(of: try documentIndex(options: options), under: nil) { page throws(TesseraError) in
+            let index = try documentIndex(options: options)
+            let present = try index.documents().map(\.path).filter { FileManager.default.fileExists(atPath: $0) }
+            guard !present.isEmpty else { continue }
+            try await forEachPage(of: index, under: present) { page throws(TesseraError) in
                 held.formUnion(page.map { key(of: $0.tokens) })
             }
         }
