@@ -31,7 +31,7 @@ struct TesseraCommand: AsyncParsableCommand {
                 try command.run()
             }
         } catch let error as TesseraError {
-            FileHandle.standardError.write(Data("tessera: \(error.message)\n".utf8))
+            Console.tell("tessera: \(error.message)\n")
             Foundation.exit(error.code.exitStatus)
         } catch {
             exit(withError: error)

@@ -169,19 +169,64 @@ import Testing
         try withTemporaryDirectory { folder in
             let docs = try writeDocuments(300, in: folder)
             let arguments = [docs.path, "-m", model, "--store", folder.path + "/store", "--chunk-tokens", "32"]
-            // The whole plan takes 11 MB, and an empty store some.
-            let refused = try CommandRun(["warm"] + arguments + ["--disk-cap", "12MB"])
+            // The whole plan takes some 54 MB, and an empty store a few.
+            let refused = try CommandRun(["warm"] + arguments + ["--disk-cap", "32MB"])
             #expect(refused.status == 73)
             #expect(refused.errors.contains("--fit"))
-            let fitted = try CommandRun(["warm"] + arguments + ["--disk-cap", "12MB", "--fit", "--json"])
+            let fitted = try CommandRun(["warm"] + arguments + ["--disk-cap", "32MB", "--fit", "--json"])
             #expect(fitted.status == 0)
             let outcome = try JSONSerialization.jsonObject(with: Data(fitted.output.utf8)) as? [String: Any]
             let computed = try #require(outcome?["computedChunks"] as? Int)
             let missing = try #require((outcome?["plan"] as? [String: Any])?["missingChunks"] as? Int)
             #expect(computed > 0 && computed < missing)
-            let nothing = try CommandRun(["warm"] + arguments + ["--disk-cap", "3MB", "--fit"])
+            #expect(try CommandRun(["warm"] + arguments + ["--fit"]).status == 0, "a store that is full stays as it is")
+            let nothing = try CommandRun([
+                "warm", docs.path, "-m", model, "--store", folder.path + "/other", "--disk-cap", "1MB", "--fit",
+            ])
             #expect(nothing.status == 73)
             #expect(nothing.errors.contains("not one"))
+        }
+    }
+
+    @Test func `a closed or full standard error does not stop the work, a full standard output is an error`() throws {
+        try withTemporaryDirectory { folder in
+            let docs = try writeDocuments(3, in: folder)
+            let warm = ["warm", docs.path, "-m", model, "--store", folder.path + "/store"]
+            #expect(try CommandRun(shell: "2>&-", warm).status == 0)
+            #expect(try CommandRun(shell: "2>/dev/full", warm).status == 0)
+            #expect(try CommandRun(shell: "2>&-", ["warm", "nowhere", "-m", model]).status == 66)
+            #expect(try CommandRun(shell: ">/dev/full", ["tokenize", "-m", model, "text"]).status == 74)
+        }
+    }
+
+    @Test func `an unsupported model leaves no store behind`() throws {
+        try withTemporaryDirectory { folder in
+            let path = folder.appendingPathComponent("model.gguf").path
+            var bytes = try Data(contentsOf: URL(fileURLWithPath: model))
+            while let range = bytes.range(of: Data("llama".utf8)) { bytes.replaceSubrange(range, with: "qlama".utf8) }
+            try bytes.write(to: URL(fileURLWithPath: path))
+            #expect(try CommandRun("warm", folder.path, "-m", path, "--store", folder.path + "/store").status == 69)
+            #expect(!FileManager.default.fileExists(atPath: folder.path + "/store"))
+        }
+    }
+
+    @Test func `chunks longer than the model's context are cut to fit it`() throws {
+        try withTemporaryDirectory { folder in
+            let text = (0..<3000).map { "word\($0)" }.joined(separator: " ")
+            try Data(text.utf8).write(to: folder.appendingPathComponent("text.txt"))
+            let run = try CommandRun(
+                "warm", folder.path + "/text.txt", "-m", model, "--store", folder.path + "/store", "--chunk-tokens",
+                "1000000")
+            #expect(run.status == 0)
+        }
+    }
+
+    @Test func `numbers beyond all measure are refused`() throws {
+        let ask = ["ask", "q", "--docs", ".", "-m", model]
+        for more in [
+            ["--threads", "3000000000"], ["--chunk-tokens", "9223372036854775807"], ["--neighbours", "100000000"],
+        ] {
+            #expect(try CommandRun(ask + more).status == 64)
         }
     }
 

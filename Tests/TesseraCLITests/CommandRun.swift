@@ -28,6 +28,17 @@ struct CommandRun {
         try self.init(arguments)
     }
 
+    /// Runs the command to its end in a shell, with a redirection; what it printed is not kept.
+    init(shell redirection: String, _ arguments: [String]) throws {
+        let process = Process()
+        process.executableURL = URL(fileURLWithPath: "/bin/sh")
+        process.arguments = ["-c", "\"$@\" \(redirection)", "sh", Self.executable.path] + arguments
+        (process.standardOutput, process.standardError) = (FileHandle.nullDevice, FileHandle.nullDevice)
+        try process.run()
+        process.waitUntilExit()
+        (status, output, errors) = (process.terminationStatus, "", "")
+    }
+
     /// Starts the command and goes on.
     static func start(
         _ arguments: [String], environment: [String: String] = [:]

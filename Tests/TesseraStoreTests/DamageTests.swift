@@ -143,7 +143,9 @@ import Testing
             let file = try layerFile(folder)
             let sound = try Data(contentsOf: file)
             var misses = 0
-            for offset in stride(from: 0, to: sound.count, by: 61) {
+            // The first bytes are those of a block's own structure, which RocksDB trusts where it isn't checked.
+            let offsets = Array(0..<24) + stride(from: 24, to: sound.count, by: 61)
+            for offset in offsets {
                 var damaged = sound
                 damaged[offset] ^= 0xFF
                 try damaged.write(to: file)
@@ -161,7 +163,7 @@ import Testing
                 store.close()
                 try restore(folder, first: small, sound: sound)
             }
-            #expect(misses > sound.count / 61 / 2)
+            #expect(misses > offsets.count / 2)
         }
     }
 

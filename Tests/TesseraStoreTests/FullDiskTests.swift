@@ -67,6 +67,9 @@ import Testing
                 #expect(error?.code == .full)
                 for record in taken { #expect(try store.layers(of: record) == record.layers) }
                 store.close()
+                // Closing gave some back.
+                _ = try fillDisk(folder)
+                #expect(code { _ = try ChunkStore(in: folder) } == .full)
                 try FileManager.default.removeItem(at: filler)
                 let again = try ChunkStore(in: folder)
                 for record in taken { #expect(try again.layers(of: record) == record.layers) }

@@ -49,14 +49,26 @@ public actor ContextCache {
     ///   holds, `io` and `full` for the disk.
     public init(model path: String, store: String, options: ContextCacheOptions = .init()) throws(TesseraError) {
         let folder = URL(fileURLWithPath: store)
-        // A model that can't be read leaves no store behind.
-        _ = try GGUFFile(path: path)
         let identity = WeightsMemo.identity(of: path)
-        let chunks = try ChunkStore(directory: folder, options: StoreOptions(diskCap: options.diskCap))
         let memo = WeightsMemo(folder: folder)
         let known = options.verifiesModel ? nil : memo.digest(of: path)
-        let engine = try CPUEngine(
-            model: path, options: .init(precision: options.precision, threads: options.threads, weights: known))
+        func openEngine() throws(TesseraError) -> CPUEngine {
+            try CPUEngine(
+                model: path, options: .init(precision: options.precision, threads: options.threads, weights: known))
+        }
+        func openStore() throws(TesseraError) -> ChunkStore {
+            try ChunkStore(directory: folder, options: StoreOptions(diskCap: options.diskCap))
+        }
+        // A model that can't be run leaves no store behind; where there is one, a process that holds it is worth knowing
+        // before a model is loaded.
+        let (engine, chunks): (CPUEngine, ChunkStore)
+        if FileManager.default.fileExists(atPath: store) {
+            chunks = try openStore()
+            engine = try openEngine()
+        } else {
+            engine = try openEngine()
+            chunks = try openStore()
+        }
         if known == nil { memo.remember(engine.model.weights, of: path, identity: identity) }
         try self.init(runtime: engine, store: chunks, options: options)
     }
@@ -91,10 +103,11 @@ public actor ContextCache {
             template: options.template, model: runtime.model, tokenizer: runtime.tokenizer, log: options.logger)
         try store.remember(fingerprint)
         for note in store.notes { log.notice("\(note)") }
-        for other in try store.mismatches(with: fingerprint) where !other.fields.isEmpty {
-            log.notice(
-                "the store also holds \(other.records) records with another \(other.fields.joined(separator: ", ")); they are not used here"
-            )
+        let others = try store.mismatches(with: fingerprint).filter { !$0.fields.isEmpty }
+        if !others.isEmpty {
+            let fields = Set(others.flatMap(\.fields)).sorted().joined(separator: ", ")
+            let records = others.reduce(0) { $0 + $1.records }
+            log.notice("the store also holds \(records) records with another \(fields); they are not used here")
         }
     }
 

@@ -16,7 +16,7 @@ final class RecordWriter: Sendable {
     }
 
     /// A batch is written when it holds this many bytes: enough that its commit costs little beside it.
-    private static let batchBytes = 32 << 20
+    static let batchBytes = 32 << 20
 
     private let store: ChunkStore
     private let state = Mutex(State())

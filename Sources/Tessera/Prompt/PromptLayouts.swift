@@ -17,6 +17,9 @@ struct PromptLayouts: Sendable {
         if let template {
             let layout = try PromptLayout(userTemplate: template)
             (withSystem, withoutSystem) = (layout, layout)
+            if !layout.hasSystem {
+                log.notice("the prompt template has no place for {system}: system texts are left out")
+            }
             return
         }
         (withSystem, withoutSystem) = (.plain, .plain)

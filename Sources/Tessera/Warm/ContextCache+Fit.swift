@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
+internal import Logging
 internal import TesseraKV
 internal import TesseraRetrieval
 internal import TesseraStore
@@ -7,7 +8,7 @@ internal import TesseraStore
 extension ContextCache {
     /// Warms as many missing chunks as fit `room` bytes: those that `questions` retrieve most often first.
     ///
-    /// - Throws: ``TesseraError`` of code `full` where not even one fits.
+    /// - Throws: ``TesseraError`` of code `full` where not even one fits and none is there yet.
     func warmWhatFits(
         _ index: DocumentIndex, under paths: [String]?, room: Int, questions: [String],
         progress: ((IngestProgress) -> Void)?
@@ -25,10 +26,12 @@ extension ContextCache {
         }
         let taken = chunksThatFit(candidates, room: room)
         if taken.isEmpty, let smallest = candidates.map(\.bytes).min() {
-            throw TesseraError(
-                .full,
-                "not one of the \(candidates.count) missing chunks fits: the smallest takes \(smallest) bytes and the "
-                    + "store's cap leaves \(room); raise --disk-cap, or release chunks with --prune")
+            let reason =
+                "not one of the \(candidates.count) missing chunks fits: the smallest takes \(smallest) bytes and there is "
+                + "room for \(room); raise --disk-cap, free some disk, or release chunks with --prune"
+            // Where others are there already, a store that is full is as it should be.
+            guard seen.count > candidates.count else { throw TesseraError(.full, reason) }
+            log.notice("\(reason)")
         }
         var total = IngestProgress()
         try await forEachPage(of: index, under: paths) { page throws(TesseraError) in

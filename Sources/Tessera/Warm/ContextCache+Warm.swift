@@ -11,10 +11,14 @@ extension ContextCache {
     /// It may hold any number of folders; ``TesseraRetrieval/DocumentIndex/sync(_:excluding:progress:)`` brings it up
     /// to date with the documents.
     ///
-    /// - Parameter options: How documents are cut; each choice has an index of its own.
+    /// - Parameter options: How documents are cut; each choice has an index of its own. A limit that the model's context
+    ///   does not hold is lowered to it.
     /// - Throws: ``TesseraError`` when the index can't be opened or made.
     public nonisolated func documentIndex(options: ChunkingOptions = .init()) throws(TesseraError) -> DocumentIndex {
         let folder = indexFolder
+        var options = options
+        // A longer chunk could not be encoded behind the recipe.
+        options.limit = min(options.limit, max(1, model.contextLength - fingerprint.recipe.count))
         do {
             try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
         } catch {
@@ -49,7 +53,7 @@ extension ContextCache {
             }
         }
         plan.documents = try index.documents(under: paths).count
-        plan.roomBytes = try store.room()
+        plan.roomBytes = try store.room(batches: RecordWriter.batchBytes)
         return plan
     }
 
@@ -65,7 +69,7 @@ extension ContextCache {
     ///   - questions: A log of what was asked, to know what is used most.
     ///   - progress: Told after each chunk that was computed.
     /// - Returns: What was computed; all of it is on disk.
-    /// - Throws: ``TesseraError``: `full` for a plan above the cap, else as ``ingest(chunks:progress:)``.
+    /// - Throws: ``TesseraError``: `full` for a plan above the cap or the disk, else as ``ingest(chunks:progress:)``.
     @discardableResult
     public func warm(
         _ index: DocumentIndex, under paths: [String]? = nil, fit: Bool = false, questions: [String] = [],
@@ -76,11 +80,11 @@ extension ContextCache {
             guard fit else {
                 throw TesseraError(
                     .full,
-                    "the plan needs \(plan.missingBytes) bytes and the store's cap leaves \(plan.roomBytes ?? 0); raise "
-                        + "--disk-cap, or take what fits with --fit")
+                    "the plan needs \(plan.missingBytes) bytes, and the cap and the disk of \(store.directory.path) leave room "
+                        + "for \(plan.roomBytes); raise --disk-cap, free some disk, or take what fits with --fit")
             }
             return try await warmWhatFits(
-                index, under: paths, room: plan.roomBytes ?? 0, questions: questions, progress: progress)
+                index, under: paths, room: plan.roomBytes, questions: questions, progress: progress)
         }
         var total = IngestProgress()
         guard plan.missingChunks > 0 else { return total }

@@ -14,9 +14,9 @@ public struct WarmPlan: Sendable, Codable, Equatable {
     public var missingTokens = 0
     /// Bytes that their KV will take.
     public var missingBytes = 0
-    /// Bytes that the store may still take; nil without a cap.
-    public var roomBytes: Int?
+    /// Bytes that the store may still take, under its cap and above what is left free on its disk.
+    public var roomBytes = 0
 
-    /// Whether all that is missing fits the store's cap.
-    public var fits: Bool { roomBytes.map { missingBytes <= $0 } ?? true }
+    /// Whether all that is missing fits.
+    public var fits: Bool { missingBytes <= roomBytes }
 }

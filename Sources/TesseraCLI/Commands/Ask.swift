@@ -20,7 +20,7 @@ struct Ask: AsyncParsableCommand {
     @Argument(help: "The question.")
     var question: String
 
-    @Option(help: "Files and folders of documents.", completion: .directory)
+    @Option(help: "Files and folders of documents; may be given several times.", completion: .directory)
     var docs: [String]
 
     @OptionGroup var modelOptions: ModelOptions
@@ -53,7 +53,9 @@ struct Ask: AsyncParsableCommand {
     var json = false
 
     func validate() throws {
-        guard limit >= 0, neighbours >= 0 else { throw ValidationError("--limit and --neighbours are 0 or more") }
+        guard (0...10_000).contains(limit), (0...1000).contains(neighbours) else {
+            throw ValidationError("--limit is between 0 and 10000, --neighbours between 0 and 1000")
+        }
         guard question.contains(where: { !$0.isWhitespace }) else { throw ValidationError("the question is empty") }
         guard maxTokens >= 1 else { throw ValidationError("--max-tokens is at least 1") }
     }
@@ -72,7 +74,8 @@ struct Ask: AsyncParsableCommand {
         let result = try await cache.ask(
             question, of: index.retriever(neighbours: neighbours, under: docs), options: options,
             onText: { piece in
-                if streams { FileHandle.standardOutput.write(Data(piece.utf8)) }
+                // What can't be written is an error at the end; the answer is computed all the same.
+                if streams { try? Console.write(piece) }
             })
         try show(result)
     }
@@ -90,18 +93,18 @@ struct Ask: AsyncParsableCommand {
         }
         if json {
             let sources = result.sources.map { Source(source: $0.source, score: $0.score) }
-            print(
+            try Console.line(
                 try TesseraCLI.json(
                     Output(
                         answer: result.answer.text, ending: result.answer.ending.rawValue, sources: sources,
                         report: result.answer.report)))
             return
         }
-        print("\n")
+        try Console.line("\n")
         for source in result.sources {
             let section = source.source.section.map { " (\($0))" } ?? ""
-            print("source     \(source.source.document), chunk \(source.source.ordinal + 1)\(section)")
+            try Console.line("source     \(source.source.document), chunk \(source.source.ordinal + 1)\(section)")
         }
-        print(describe(result.answer.report))
+        try Console.line(describe(result.answer.report))
     }
 }

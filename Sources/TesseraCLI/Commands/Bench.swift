@@ -93,7 +93,7 @@ extension Bench {
             (bench.chunks, bench.chunkTokens) = (chunks, chunkTokens)
             (bench.questionTokens, bench.runs) = (questionTokens, runs)
             let report = try await bench.run(on: cache) { Notices.say("\($0)") }
-            print(json ? try TesseraCLI.json(report) : table(report))
+            try Console.line(json ? try TesseraCLI.json(report) : table(report))
         }
 
         private func table(_ report: TTFTBench.Report) -> String {
@@ -154,7 +154,7 @@ extension Bench {
             if let reference { bench.reference = { try rate(of: reference, tokens: $0) } }
             let report = try await bench.run(on: cache) { Notices.say("\($0)") }
             if json {
-                print(try TesseraCLI.json(report))
+                try Console.line(try TesseraCLI.json(report))
                 return
             }
             var table = Table(["what", "tokens/s", "reference", "ratio"])
@@ -165,7 +165,7 @@ extension Bench {
                     row.ratio.map { String(format: "%.2f", $0) } ?? "",
                 ])
             }
-            print(table.text)
+            try Console.line(table.text)
         }
     }
 }

@@ -38,7 +38,7 @@ extension Bench {
             let report = try await bench.run(
                 in: folder.appendingPathComponent("documents"), progress: { Notices.say($0) },
                 open: { try options.open(engine) })
-            print(json ? try TesseraCLI.json(report) : table(report))
+            try Console.line(json ? try TesseraCLI.json(report) : table(report))
         }
 
         private func table(_ report: WarmBench.Report) -> String {
@@ -76,7 +76,7 @@ extension Bench {
             var bench = MemoryBench()
             bench.promptTokens = promptTokens
             let report = try await bench.run(on: try modelOptions.open(), modelFile: file)
-            print(json ? try TesseraCLI.json(report) : lines(report))
+            try Console.line(json ? try TesseraCLI.json(report) : lines(report))
         }
 
         private func lines(_ report: MemoryBench.Report) -> String {

@@ -33,11 +33,14 @@ struct Demo: AsyncParsableCommand {
     @Option(help: "packed: paragraphs share a chunk as long as they fit; separate: each begins its own.")
     var paragraphs = ChunkOptions.Paragraphs.separate
 
-    @Option(help: "A second layer in which deviation is measured, beside the paper's layer 1; 0 for none.")
+    @Option(help: "A second layer in which deviation is measured, beside the paper's layer 1 and if the model has it.")
     var checkLayer = 4
 
-    @Option(help: "The most chunks that are retrieved for a question; their neighbours come along.")
-    var limit = 2
+    @Option(help: "The most chunks that are retrieved for a question.")
+    var limit = 1
+
+    @Option(help: "Chunks before and behind each hit that come along.")
+    var neighbours = 5
 
     @Flag(help: "Print the results as JSON.")
     var json = false
@@ -55,15 +58,19 @@ struct Demo: AsyncParsableCommand {
         Notices.say("warm: \(plan.chunks) chunks of \(plan.documents) documents, \(done.chunks) computed now")
 
         let suite = try Questions.read(readText(at: questions), named: questions)
-        var bench = ComparisonBench(retriever: index.retriever(neighbours: 1, under: [docs]), limit: limit)
-        if checkLayer > 0 { bench.assemblies.append(.stitched(.deviation(layer: checkLayer), ratio: 0.15)) }
+        var bench = ComparisonBench(retriever: index.retriever(neighbours: neighbours, under: [docs]), limit: limit)
+        if checkLayer > 1, checkLayer < cache.model.layout.layers {
+            bench.assemblies.append(.stitched(.deviation(layer: checkLayer), ratio: 0.15))
+        }
         let results = try await bench.run(suite, on: cache)
-        print(json ? try TesseraCLI.json(results) : table(results))
+        try Console.line(json ? try TesseraCLI.json(results) : table(results))
     }
 
     func validate() throws {
-        guard limit >= 0 else { throw ValidationError("--limit is 0 or more") }
-        guard checkLayer >= 0 else { throw ValidationError("--check-layer is 0 or more") }
+        guard (0...10_000).contains(limit), (0...1000).contains(neighbours) else {
+            throw ValidationError("--limit is between 0 and 10000, --neighbours between 0 and 1000")
+        }
+        guard checkLayer >= 1 else { throw ValidationError("--check-layer is 1 or more") }
     }
 
     private func table(_ report: ComparisonBench.Report) -> String {

@@ -10,8 +10,9 @@ struct Logits: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         abstract: "Print a prompt's logits under any assembly.",
         discussion: """
-            With --tokens the prompt is a JSON list of token ids, computed as it is, nothing added. With --segments it is \
-            a JSON list of {"role": "system"|"context"|"question", "text": … or "tokens": […]}; contexts that the store \
+            With --tokens the prompt is a JSON list of token ids, computed as it is by a full prefill, nothing added. With \
+            --segments it is laid out as ask would: by the model's chat template where it has one, behind the \
+            beginning-of-sequence token where the model wants one. It is a JSON list of {"role": "system"|"context"|"question", "text": … or "tokens": […]}; contexts that the store \
             lacks are computed and kept first. Without --store a temporary one is used. exact may begin behind a leading \
             run that the store keeps, whose KV is rounded to fp16; with --all it computes every position itself.
             """)
@@ -57,6 +58,10 @@ struct Logits: AsyncParsableCommand {
             options.recipe = recipe
             return try await compute(with: try options.open(modelOptions, at: folder))
         }
+        guard result.logits.allSatisfy(\.isFinite) else {
+            throw TesseraError(
+                .corrupt, "\(modelOptions.model) computes logits that are no numbers: its weights are damaged")
+        }
         if let path = npy {
             let data = TesseraCLI.npy(
                 result.logits, rows: result.slots.count, columns: result.logits.count / max(1, result.slots.count))
@@ -88,16 +93,16 @@ struct Logits: AsyncParsableCommand {
         let columns = result.logits.count / max(1, result.slots.count)
         let rows = stride(from: 0, to: result.logits.count, by: columns).map { Array(result.logits[$0..<$0 + columns]) }
         if json {
-            print(
+            try Console.line(
                 try TesseraCLI.json(
                     Output(positions: result.slots, logits: npy == nil ? rows : nil, report: result.report)))
             return
         }
         for (slot, row) in zip(result.slots, rows) {
             let top = row.indices.sorted { row[$0] > row[$1] }.prefix(5)
-            print("position \(slot): " + top.map { "\($0) (\(row[$0]))" }.joined(separator: ", "))
+            try Console.line("position \(slot): " + top.map { "\($0) (\(row[$0]))" }.joined(separator: ", "))
         }
-        print(describe(result.report))
+        try Console.line(describe(result.report))
     }
 
     private func withStore<R>(_ body: (String) async throws -> R) async throws -> R {

@@ -40,9 +40,9 @@ struct Tokenize: ParsableCommand {
             if let stranger = ids.first(where: { tokenizer.bytes(of: $0, special: true).isEmpty }) {
                 throw TesseraError(.invalidInput, "\(stranger) is not the id of a token of this model")
             }
-            print(tokenizer.decode(ids))
+            try Console.line(tokenizer.decode(ids))
         } else {
-            print(try compactJSON(tokenizer.encode(input, special: special)))
+            try Console.line(try compactJSON(tokenizer.encode(input, special: special)))
         }
     }
 }

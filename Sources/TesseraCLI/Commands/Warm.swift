@@ -55,7 +55,7 @@ struct Warm: AsyncParsableCommand {
         notice(synced)
         let plan = try await cache.warmPlan(of: index, under: paths)
         if dryRun {
-            print(json ? try TesseraCLI.json(plan) : describe(plan))
+            try Console.line(json ? try TesseraCLI.json(plan) : describe(plan))
             return
         }
         let start = ContinuousClock.now
@@ -77,30 +77,29 @@ struct Warm: AsyncParsableCommand {
             var seconds: Double
         }
         if json {
-            print(
+            try Console.line(
                 try TesseraCLI.json(
                     Outcome(
                         plan: plan, computedChunks: done.chunks, computedTokens: done.tokens, computedBytes: done.bytes,
                         releasedChunks: released, seconds: seconds)))
             return
         }
-        print(describe(plan))
+        try Console.line(describe(plan))
         let rate =
             seconds > 0 && done.tokens > 0 ? String(format: " (%.0f tokens/s)", Double(done.tokens) / seconds) : ""
-        print(
+        try Console.line(
             "computed   \(done.chunks) chunks, \(done.tokens) tokens, \(readable(bytes: done.bytes)) in \(readable(seconds: seconds))\(rate)"
         )
-        if prune { print("released   \(released) chunks that no document holds any more") }
+        if prune { try Console.line("released   \(released) chunks that no document holds any more") }
     }
 
     private func describe(_ plan: WarmPlan) -> String {
-        var lines = """
-            documents  \(plan.documents)
-            chunks     \(plan.chunks), \(plan.tokens) tokens
-            missing    \(plan.missingChunks) chunks, \(plan.missingTokens) tokens, \(readable(bytes: plan.missingBytes))
-            """
-        if let room = plan.roomBytes { lines += "\nroom       \(readable(bytes: room)) under the store's cap" }
-        return lines
+        """
+        documents  \(plan.documents)
+        chunks     \(plan.chunks), \(plan.tokens) tokens
+        missing    \(plan.missingChunks) chunks, \(plan.missingTokens) tokens, \(readable(bytes: plan.missingBytes))
+        room       \(readable(bytes: plan.roomBytes))
+        """
     }
 
     /// The questions of a log, one a line.

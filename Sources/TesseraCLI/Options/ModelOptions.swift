@@ -40,6 +40,6 @@ struct ModelOptions: ParsableArguments {
     var template: String?
 
     func validate() throws {
-        if let threads, threads < 1 { throw ValidationError("--threads is at least 1") }
+        if let threads, !(1...1024).contains(threads) { throw ValidationError("--threads is between 1 and 1024") }
     }
 }

@@ -26,8 +26,8 @@ struct StoreOptions: ParsableArguments {
 
     static var defaultStore: String {
         let environment = ProcessInfo.processInfo.environment
-        let cache = environment["XDG_CACHE_HOME"] ?? (environment["HOME"] ?? ".") + "/.cache"
-        return cache + "/tessera"
+        let stated = environment["XDG_CACHE_HOME"].flatMap { $0.isEmpty ? nil : $0 }
+        return (stated ?? (environment["HOME"] ?? ".") + "/.cache") + "/tessera"
     }
 
     /// Opens the model and the store.

@@ -30,6 +30,6 @@ private struct StandardErrorHandler: LogHandler {
     }
 
     func log(event: LogEvent) {
-        FileHandle.standardError.write(Data("tessera: \(event.level): \(event.message)\n".utf8))
+        Console.tell("tessera: \(event.level): \(event.message)\n")
     }
 }

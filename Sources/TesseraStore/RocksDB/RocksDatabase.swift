@@ -37,8 +37,9 @@ final class RocksDatabase: @unchecked Sendable {
         (self.records, self.layers) = (records, layers)
         recordReads = rocksdb_readoptions_create()
         layerReads = rocksdb_readoptions_create()
-        // Layers carry checksums of ours, verified at each load; RocksDB's would read every byte a second time.
-        rocksdb_readoptions_set_verify_checksums(layerReads, 0)
+        // Layers carry checksums of ours, but RocksDB parses a block before we see a byte of it, and ends the process
+        // over one that contradicts itself.
+        rocksdb_readoptions_set_verify_checksums(layerReads, 1)
         rocksdb_readoptions_set_fill_cache(layerReads, 0)
         rocksdb_readoptions_set_pin_data(layerReads, 1)
         rocksdb_readoptions_set_background_purge_on_iterator_cleanup(layerReads, 1)

@@ -8,11 +8,15 @@ extension ChunkStore {
         try session().directory.byteCount()
     }
 
-    /// Bytes that can still be written under the cap; nil without one.
-    package func room() throws(TesseraError) -> Int? {
-        let cap = diskCap
-        guard cap > 0 else { return nil }
-        return max(0, cap - (try diskUsage()) - Self.slackBytes)
+    /// Bytes of records that can still be written, in batches of so many bytes: under the cap, where there is one, and
+    /// above the disk's floor.
+    package func room(batches batchBytes: Int) throws(TesseraError) -> Int {
+        let session = try session()
+        var free = session.directory.freeByteCount() - options.freeDiskFloor
+        if diskCap > 0 { free = min(free, diskCap - session.directory.byteCount()) }
+        // What `makeRoom` wants beside the layers of the last batch; headers are a few percent of small layers.
+        let reserve = Self.slackBytes + session.database.recordFileByteCount() + batchBytes / 16
+        return max(0, free - reserve)
     }
 
     /// Refuses a write that would take the folder over its cap or the disk below its floor.

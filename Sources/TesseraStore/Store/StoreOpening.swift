@@ -12,6 +12,7 @@ struct StoreOpening {
     init(_ url: URL) throws(TesseraError) {
         let directory = try StoreDirectory(url)
         let lock = try StoreLock(directory)
+        try Self.requireSpace(directory)
         try directory.clearStaging()
         let database = try RocksDatabase(path: directory.database, lock: lock)
         ledger = try Self.readLedger(database)
@@ -27,10 +28,21 @@ struct StoreOpening {
         }
     }
 
+    /// Opening and closing write a little; RocksDB ends the process where not even that has room.
+    private static func requireSpace(_ directory: StoreDirectory) throws(TesseraError) {
+        guard directory.freeByteCount() < leastFreeBytes else { return }
+        throw TesseraError(
+            .full,
+            "the disk of \(directory.path) is full: opening a store takes \(leastFreeBytes >> 10) KiB; free some space")
+    }
+
+    private static let leastFreeBytes = 256 << 10
+
     /// The clean end: the catalog on disk and sealed, so that the next opening need not check it.
     static func end(_ session: StoreSession, _ state: StoreState) {
         let seal = WriteBatch()
         do {
+            try requireSpace(session.directory)
             try CatalogKeeper(session).catchUp(with: state)
             try session.catalog.close()
             seal.delete(from: StoreKey.journal(0), upTo: StoreKey.journal(state.sequence))
