@@ -139,8 +139,8 @@ def check(model, tokenizer_path, target):
     eos = ours.token_to_id(tokenizer.EOS)
     rng = random.Random(99)
     worst, same, tokens_same = 0.0, 0, 0
-    for _ in range(20):
-        p = world.draw(rng, chunks=4)
+    for number in range(20):
+        p = world.draw_long(rng, chunks=6) if number % 5 == 4 else world.draw(rng, chunks=4)
         q = p.questions[0]
         parts = ([p.system] if p.system else []) + p.contexts + [q.text]
         ids = [bos] + [i for part in parts for i in ours.encode(part).ids]
