@@ -17,6 +17,8 @@ KIND_OF = {"fact": FACT, "hop": HOP, "reference": REFERENCE, "unknown": UNKNOWN}
 PHRASES = {"lives": "lives in", "trade": "works as a", "makes": "also makes", "director": "has director",
            "founded": "was founded in", "known": "is known for its", "owns": "also owns a", "keeps": "also keeps a",
            "sells": "also sells"}
+# Words of a reference that stand in every sentence: made to look back, they would look back everywhere.
+PLAIN = ("", ".", "a", "the", "of", "to", "is", "in", "can", "has", "have", "for", "after", "be", "said")
 SUBJECT = world.SUBJECT | {r: v[0] for r, v in world.REFERENCES.items()}
 
 
@@ -35,7 +37,7 @@ class Source:
             self.cache[text] = self.t.encode(text).ids
         return self.cache[text]
 
-    # A document is (context ids, [(ids, first supervised index, kind)]).
+    # A document is (context ids, [(ids, first supervised index, kind)]); `task` also gives the context's references.
 
     def induction(self, rng, room):
         n = rng.randint(3, 8) if rng.random() < 0.5 else rng.randint(8, 24)
@@ -109,11 +111,40 @@ class Source:
             parts.append((head + tail + [self.eos], len(head), INDUCTION))
         return context, parts
 
+    def sentence(self, text, sentence):
+        """The tokens of a reference in its report, from "same" on."""
+        start = text.index(sentence) + sentence.index("same")
+        end = text.index(sentence) + len(sentence)
+        return [i for i, (a, b) in enumerate(self.t.encode(text).offsets) if b > start and a < end]
+
+    def named(self, text, sentence, name, value):
+        """[(token, ids, weight)]: the tokens of a reference that tell it from other sentences, and the ids of the
+        name's end, for `early` of train.py. The value's own tokens weigh most, since an answer is copied from them, and
+        so do references to firms, which are fewer."""
+        firm = name.split()[-1] in world.FIRM_KINDS
+        pieces = self.enc(" " + (name if firm else name.split()[-1]))
+        encoded = self.t.encode(text)
+        at = text.index(sentence) + sentence.index(value)
+        marks = []
+        for i in self.sentence(text, sentence):
+            a, b = encoded.offsets[i]
+            if text[a:b].strip() not in PLAIN:
+                marks.append((i, pieces, 3.0 if firm or b > at and a < at + len(value) else 1.0))
+        return marks
+
     def task(self, rng, spec):
-        p = world.draw(rng, chunks=rng.randint(*spec["chunks"]), filler=spec.get("filler", 1.0),
-                       paraphrase=spec.get("paraphrase", 1.0))
+        """A prompt of the world, some of its questions, and the tokens of its references as `named` gives them."""
+        if "words" in spec:
+            p = world.draw_long(rng, chunks=rng.randint(*spec["chunks"]), words=spec["words"])
+        else:
+            p = world.draw(rng, chunks=rng.randint(*spec["chunks"]), filler=spec.get("filler", 1.0),
+                           paraphrase=spec.get("paraphrase", 1.0))
         context = [self.bos] + (self.enc(p.system) if p.system else [])
-        for text in p.contexts:
+        referring = []
+        for number, text in enumerate(p.contexts):
+            for report, *reference in p.references:
+                if report == number:
+                    referring += [(len(context) + i, *rest) for i, *rest in self.named(text, *reference)]
             context = context + self.t.encode(text).ids
         wanted = spec.get("questions", 10)
         by_kind = {k: [q for q in p.questions if q.kind == k] for k in world.KINDS}
@@ -135,7 +166,7 @@ class Source:
             else:
                 head, tail = self.enc(q.text), self.enc(q.answer)
             asked.append((head + tail + [self.eos], len(head), KIND_OF[q.kind]))
-        return context, asked
+        return context, asked, referring
 
 
 def batch(source, spec, rows, length, seed):
@@ -161,7 +192,7 @@ def batch(source, spec, rows, length, seed):
             elif source_kind == "recall":
                 context, parts = source.recall(rng, spec.get("gap", 3))
             else:
-                context, parts = source.task(rng, rng.choice(spec["task"]))
+                context, parts, _ = source.task(rng, rng.choice(spec["task"]))
             if len(context) + (len(parts[0][0]) if parts else 0) > room:
                 if doc and rng.random() < 0.7:
                     break
@@ -186,3 +217,41 @@ def batch(source, spec, rows, length, seed):
                 at += m
             doc += 1
     return ids, positions, document, segment, kind, answer
+
+
+def document_batch(source, spec, seed):
+    """One row of whole documents, about spec["tokens"] long: the arrays of `batch`, each (1, length), the documents'
+    places [(start, middle, end)], and the tokens of references [(index, ids, weight)]."""
+    rng = random.Random(seed)
+    names, weights = zip(*spec["mix"].items())
+    ids, positions, segment, kind, answer, places, referring = [], [], [], [], [], [], []
+    count = 0
+    while len(ids) < spec["tokens"]:
+        chosen = rng.choices(names, weights)[0]
+        marks = []
+        if chosen == "bind":
+            context, parts = source.bind(rng)
+        elif chosen == "recall":
+            context, parts = source.recall(rng, 3)
+        else:
+            task = rng.choices(spec["task"], [t.get("weight", 1) for t in spec["task"]])[0]
+            context, parts, marks = source.task(rng, task)
+        start, n = len(ids), len(context)
+        referring += [(start + i, *rest) for i, *rest in marks]
+        ids += context
+        positions += range(n)
+        segment += [0] * n
+        kind += [0] * n
+        answer += [0] * n
+        for number, (part, first, k) in enumerate(parts):
+            m = len(part)
+            count += 1
+            ids += part
+            positions += range(n, n + m)
+            segment += [number + 1] * m
+            kind += [0] * first + [k + 1] * (m - first)
+            answer += [0] * first + [count] * (m - first)
+        places.append((start, start + n, len(ids)))
+    arrays = (np.array(ids, np.int64)[None], np.array(positions, np.int64)[None], np.array(segment, np.int32)[None],
+              np.array(kind, np.int8)[None], np.array(answer, np.int32)[None])
+    return arrays, places, referring

@@ -34,6 +34,37 @@ def interleaved(w, heads):
     return w.reshape(heads, 2, rows // heads // 2, width).swapaxes(1, 2).reshape(rows, width)
 
 
+def halved(w, heads):
+    """The inverse of `interleaved`."""
+    rows, width = w.shape
+    return w.reshape(heads, rows // heads // 2, 2, width).swapaxes(1, 2).reshape(rows, width)
+
+
+def read_gguf(path):
+    """The model of a file that `export` wrote, to go on training from."""
+    reader = gguf.GGUFReader(path)
+    field = {name: f.contents() for name, f in reader.fields.items()}
+    tensors = {t.name: torch.from_numpy(gguf.dequantize(t.data, t.tensor_type).astype(np.float32))
+               for t in reader.tensors}
+    key = lambda name: field["llama." + name]
+    c = Config(vocab=len(tensors["token_embd.weight"]), layers=key("block_count"), width=key("embedding_length"),
+               heads=key("attention.head_count"), kv_heads=key("attention.head_count_kv"),
+               ffn=key("feed_forward_length"), theta=key("rope.freq_base"),
+               eps=key("attention.layer_norm_rms_epsilon"))
+    state = {"embed.weight": tensors["token_embd.weight"], "norm.weight": tensors["output_norm.weight"]}
+    parts = {"attn_norm": "attn_norm", "attn_q": "q", "attn_k": "k", "attn_v": "v", "attn_output": "o",
+             "ffn_norm": "ffn_norm", "ffn_gate": "gate", "ffn_up": "up", "ffn_down": "down"}
+    for i in range(c.layers):
+        for theirs, ours in parts.items():
+            w = tensors[f"blk.{i}.{theirs}.weight"]
+            if ours in "qk":
+                w = halved(w, c.heads if ours == "q" else c.kv_heads)
+            state[f"blocks.{i}.{ours}.weight"] = w
+    model = Model(c)
+    model.load_state_dict(state)
+    return model
+
+
 def export(model, tokenizer_path, target):
     c = model.c
     temporary = f"{target}.tmp"
@@ -108,8 +139,8 @@ def check(model, tokenizer_path, target):
     eos = ours.token_to_id(tokenizer.EOS)
     rng = random.Random(99)
     worst, same, tokens_same = 0.0, 0, 0
-    for _ in range(20):
-        p = world.draw(rng, chunks=4)
+    for number in range(20):
+        p = world.draw_long(rng, chunks=6) if number % 5 == 4 else world.draw(rng, chunks=4)
         q = p.questions[0]
         parts = ([p.system] if p.system else []) + p.contexts + [q.text]
         ids = [bos] + [i for part in parts for i in ours.encode(part).ids]

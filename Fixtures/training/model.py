@@ -17,7 +17,7 @@ class Config:
     ffn: int = 512
     theta: float = 10000.0
     eps: float = 1e-5
-    context: int = 512
+    context: int = 2048
 
     @property
     def head_dim(self):
@@ -52,6 +52,28 @@ class Norm(nn.Module):
         return x * torch.rsqrt(x.pow(2).mean(-1, keepdim=True) + self.eps) * self.weight
 
 
+@dataclass
+class Span:
+    """A document's place in a row: its context from `start` to `middle`, its questions up to `end`, and the additive
+    mask of what these see (question tokens, all tokens of the document)."""
+    start: int
+    middle: int
+    end: int
+    seen: torch.Tensor
+
+
+def attend_spans(q, k, v, spans):
+    """Attention inside each document of a row; in a long row most of the score matrix would be masked."""
+    parts = []
+    for s in spans:
+        a, b, c = s.start, s.middle, s.end
+        parts.append(F.scaled_dot_product_attention(q[:, :, a:b], k[:, :, a:b], v[:, :, a:b], is_causal=True))
+        if c > b:
+            seen = s.seen.to(q.dtype)
+            parts.append(F.scaled_dot_product_attention(q[:, :, b:c], k[:, :, a:c], v[:, :, a:c], attn_mask=seen))
+    return torch.cat(parts, dim=2)
+
+
 class Block(nn.Module):
     def __init__(self, c):
         super().__init__()
@@ -77,12 +99,15 @@ class Block(nn.Module):
                 self.v(h).view(b, s, c.kv_heads, c.head_dim).transpose(1, 2))
 
     def attend(self, x, q, k, v, mask):
-        """The rest of the block for already rotated q and k; mask None means plainly causal."""
+        """The rest of the block for already rotated q and k; mask None means plainly causal, and a list of `Span` that
+        only the tokens of one document see one another."""
         c = self.c
         b, _, s, d = q.shape
         k = k.repeat_interleave(c.heads // c.kv_heads, dim=1)
         v = v.repeat_interleave(c.heads // c.kv_heads, dim=1)
-        if self.training:   # on a CPU this is faster than the fused kernel's backward pass
+        if isinstance(mask, list):
+            a = attend_spans(q, k, v, mask)
+        elif self.training:     # on a CPU this is faster than the fused kernel's backward pass
             a = torch.softmax((q * d ** -0.5) @ k.transpose(-1, -2) + mask, dim=-1).to(v.dtype) @ v
         else:
             a = F.scaled_dot_product_attention(q, k, v, attn_mask=mask, is_causal=mask is None)
@@ -116,13 +141,15 @@ class Model(nn.Module):
         elif isinstance(m, nn.Embedding):
             nn.init.normal_(m.weight, std=0.05)
 
-    def forward(self, ids, positions, mask=None):
-        """Hidden states (batch, tokens, width) after the last norm."""
+    def forward(self, ids, positions, mask=None, taps=None):
+        """Hidden states (batch, tokens, width) after the last norm; `taps` (a list) receives every block's output."""
         cos, sin = angles(self.c, positions)
         cos, sin = cos.unsqueeze(1), sin.unsqueeze(1)
         x = self.embed(ids)
         for b in self.blocks:
             x = b(x, cos, sin, mask)
+            if taps is not None:
+                taps.append(x)
         return self.norm(x)
 
     def logits(self, hidden):

@@ -1,6 +1,8 @@
 """Trains the fixture model through the curriculum; resumes from the last checkpoint when there is one.
 
     python train.py --out RUN_DIRECTORY --tokenizer ../models/rag-mini.tokenizer.json
+    python train.py --out RUN_DIRECTORY --tokenizer ../models/rag-mini.tokenizer.json \\
+        --from-gguf FILE [--stage longer] --rate 6e-4 --warmup 100
 """
 
 import argparse
@@ -17,12 +19,17 @@ import torch
 import torch.nn.functional as F
 
 import data
-from model import Block, Config, Model
+from export import read_gguf
+from model import Block, Config, Model, Span
 from prime import prime
 
 # The kind and the relation that need the most examples.
 TWICE = ("reference", "director")
 
+LONG = [dict(chunks=(3, 6), words=(25, 170), questions=16, bare=.1, twice=("reference",), weight=3),
+        dict(chunks=(2, 6), bare=.1, twice=TWICE)]
+
+# `early` is the weight of the lowest blocks' loss at references, `rate` a learning rate of the stage's own.
 # Each stage ends when every kind listed in `until` reaches the share of wholly right answers, or after `steps`.
 STAGES = [
     dict(name="recall-0", layers=4, length=256, rows=8, mix={"induction": .3, "recall": .7}, gap=0, until={"recall": .9},
@@ -42,6 +49,15 @@ STAGES = [
     dict(name="task-full", layers=8, length=512, rows=4, mix={"recall": .03, "bind": .3, "task": .67},
          task=[dict(chunks=(3, 6), filler=0.5, paraphrase=0.5, bare=0.2, twice=TWICE),
                dict(chunks=(4, 6), twice=TWICE), dict(chunks=(2, 6), bare=0.2, twice=TWICE)], steps=2500, until={}, decay=True),
+    # Whole documents instead of packed rows from here on, since a long prompt would not leave room for another.
+    dict(name="longer", tokens=3000, mix={"recall": .04, "bind": .16, "task": .8},
+         task=[dict(chunks=(3, 6), words=(25, 70), questions=14, bare=.1, weight=3),
+               dict(chunks=(2, 6), bare=.1, twice=TWICE)], steps=250, until={}, early=.3),
+    dict(name="long", tokens=3000, mix={"recall": .02, "bind": .08, "task": .9}, task=LONG, steps=1700, until={},
+         decay=True, early=.1),
+    # Once answers are right, a heavier loss on the lowest blocks costs them nothing.
+    dict(name="settle", tokens=3000, mix={"bind": .05, "task": .95}, task=LONG, steps=400, until={}, decay=True,
+         rate=2.5e-4, early=.3),
 ]
 
 
@@ -74,6 +90,8 @@ def _start(path):
 
 
 def _make(spec, seed):
+    if "tokens" in spec:
+        return data.document_batch(_source, spec, seed)
     return data.batch(_source, spec, spec["rows"], spec["length"], seed)
 
 
@@ -83,7 +101,43 @@ def mask_of(document, segment):
     n = d.shape[1]
     seen = (d[:, :, None] == d[:, None, :]) & ((s[:, None, :] == 0) | (s[:, :, None] == s[:, None, :]))
     seen &= torch.ones(n, n, dtype=torch.bool).tril()
-    return torch.zeros(seen.shape, dtype=torch.bfloat16).masked_fill_(~seen, float("-inf"))[:, None]
+    return torch.zeros(seen.shape).masked_fill_(~seen, float("-inf"))[:, None]
+
+
+def spans_of(places, segment):
+    """What `mask_of` says, per document of one row."""
+    s = torch.from_numpy(segment[0])
+    spans = []
+    for start, middle, end in places:
+        own = s[middle:end, None] == s[None, middle:end]
+        seen = torch.cat([torch.ones(end - middle, middle - start, dtype=torch.bool), own.tril()], dim=1)
+        spans.append(Span(start, middle, end, torch.zeros(seen.shape).masked_fill_(~seen, float("-inf"))))
+    return spans
+
+
+def early(model, taps, referring):
+    """How badly the lowest two blocks tell, at the telling tokens of a sentence that refers back, the name.
+
+    Without it references are resolved half way up; in large models that begins in the lowest layers, where the
+    deviation of stored values is looked at. The target is the name's own tokens in equal parts.
+    """
+    spots = torch.tensor([i for i, pieces, _ in referring for _ in pieces])
+    wanted = torch.tensor([p for _, pieces, _ in referring for p in pieces])
+    share = torch.tensor([weight / len(pieces) for _, pieces, weight in referring for _ in pieces])
+    losses = []
+    for x in taps[:2]:
+        logits = model.logits(model.norm(x[0, spots])).float()
+        losses.append((F.cross_entropy(logits, wanted, reduction="none") * share).sum() / share.sum())
+    return losses
+
+
+def native_bfloat16():
+    """Whether this processor has BF16 instructions; without them autocast is several times slower than FP32."""
+    try:
+        flags = Path("/proc/cpuinfo").read_text()
+    except OSError:
+        return False
+    return "avx512_bf16" in flags or "amx_bf16" in flags
 
 
 def optimizer_for(model, rate):
@@ -105,7 +159,9 @@ def main():
     a.add_argument("--rate", type=float, default=7e-4)
     a.add_argument("--warmup", type=int, default=150)
     a.add_argument("--seed", type=int, default=1)
-    a.add_argument("--threads", type=int, default=2)
+    a.add_argument("--threads", type=int, default=1)
+    a.add_argument("--dtype", choices=("auto", "fp32", "bf16"), default="auto")
+    a.add_argument("--from-gguf", help="begin `longer` with this file's weights when there is no checkpoint")
     a.add_argument("--stage", help="go on with this stage, whatever the checkpoint says")
     a.add_argument("--steps", type=int, help="length of the last stage, over which the rate falls")
     a.add_argument("--minutes", type=float, default=1e9)
@@ -121,7 +177,10 @@ def main():
     model = Model(Config(vocab=data.Source(o.tokenizer).vocab, layers=STAGES[0]["layers"]))
     prime(model)
     step, stage, begun = 0, 0, 0
+    if o.from_gguf:
+        model, stage = read_gguf(o.from_gguf), names.index("longer")
     optimizer = optimizer_for(model, o.rate)
+    bf16 = native_bfloat16() if o.dtype == "auto" else o.dtype == "bf16"
     if last.exists():
         state = torch.load(last, weights_only=False)
         model = Model(Config(**state["config"]))
@@ -140,6 +199,7 @@ def main():
     pool = ProcessPoolExecutor(1, initializer=_start, initargs=(o.tokenizer,))
     pending = []
     right, total, loss_sum, tokens = np.zeros(6), np.zeros(6), 0.0, 0
+    early_sum = np.zeros(3)
     good, every = np.zeros(6), np.zeros(6)
     started = clock = saved = time.time()
 
@@ -161,20 +221,33 @@ def main():
         while len(pending) < 6:
             n = step + len(pending)
             pending.append(pool.submit(_make, spec, (o.seed << 32) + n))
-        ids, positions, document, segment, kind, answer = pending.pop(0).result()
-        rate = o.rate * min(1.0, (step + 1) / o.warmup)
+        made = pending.pop(0).result()
+        referring = []
+        if "tokens" in spec:
+            (ids, positions, segment, kind, answer), places, referring = made
+            mask = spans_of(places, segment)
+        else:
+            ids, positions, document, segment, kind, answer = made
+            mask = mask_of(document, segment)
+        rate = spec.get("rate", o.rate) * min(1.0, (step + 1) / o.warmup)
         if spec.get("decay"):
             rate *= 0.03 + 0.97 * 0.5 * (1 + math.cos(math.pi * min(1.0, (step - begun) / spec["steps"])))
         for g in optimizer.param_groups:
             g["lr"] = rate
         x = torch.from_numpy(ids)
         targets = torch.from_numpy(kind[:, 1:] > 0)
-        with torch.autocast("cpu", torch.bfloat16):
-            hidden = model(x, torch.from_numpy(positions), mask_of(document, segment))
+        taps = [] if referring and spec.get("early") else None
+        with torch.autocast("cpu", torch.bfloat16, enabled=bf16):
+            hidden = model(x, torch.from_numpy(positions), mask, taps)
             logits = model.logits(hidden[:, :-1][targets])
         logits = logits.float()
         want = x[:, 1:][targets]
         loss = F.cross_entropy(logits, want)
+        loss_sum += loss.item()
+        if taps:
+            lowest = early(model, taps, referring)
+            early_sum += np.array([v.item() for v in lowest] + [1])
+            loss = loss + spec["early"] * sum(lowest) / len(lowest)
         optimizer.zero_grad(set_to_none=True)
         loss.backward()
         torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
@@ -191,18 +264,18 @@ def main():
         number, where = np.unique(answers, return_index=True)
         np.add.at(good, kinds[where], whole[number])
         np.add.at(every, kinds[where], 1)
-        loss_sum += loss.item()
         tokens += x.numel()
         if step % 25 == 0:
             now = time.time()
             share = {n: good[i] / every[i] for i, n in enumerate(data.KIND_NAMES) if every[i]}
             token = {n: right[i] / total[i] for i, n in enumerate(data.KIND_NAMES) if total[i]}
-            say(f"{step} {spec['name']} loss {loss_sum / 25:.3f} rate {rate:.1e} {tokens / (now - clock):.0f} tok/s "
-                f"{(now - started) / 60:.1f} min | " +
+            low = "".join(f" {v / early_sum[2]:.2f}" for v in early_sum[:2] if early_sum[2])
+            say(f"{step} {spec['name']} loss {loss_sum / 25:.3f}{low and ' early' + low} rate {rate:.1e} "
+                f"{tokens / (now - clock):.0f} tok/s {(now - started) / 60:.1f} min | " +
                 " ".join(f"{n} {share[n]:.3f} ({token[n]:.3f})" for n in share))
             done = bool(spec["until"]) and all(share.get(k, 0) >= v for k, v in spec["until"].items())
             right[:], total[:], good[:], every[:] = 0, 0, 0, 0
-            loss_sum, tokens, clock = 0.0, 0, now
+            loss_sum, early_sum[:], tokens, clock = 0.0, 0, 0, now
             if done or step - begun >= spec["steps"]:
                 stage, begun, pending = stage + 1, step, []
                 checkpoint()

@@ -79,6 +79,131 @@ Trains were slow because of the fog.
 The figures were checked twice.
 A photograph was taken and put away.""".split("\n")
 
+# More of them, for long reports. `draw` keeps to the first list, so that the committed corpus is drawn again as it is.
+MORE_FILLERS = """The road to the river was closed for a week.
+A letter came from the town hall on Friday.
+The old bridge will be painted in the spring.
+Nobody was hurt and little was lost.
+The windows of the school were cleaned.
+There were many people in the streets that day.
+The wind was strong and the sea was high.
+In the winter the canal was covered with ice.
+The news was read aloud in the market.
+A second meeting will be held in March.
+Most visitors stayed for two or three days.
+The price of wood went up again.
+The clock in the hall was an hour slow.
+Some said that the winter would be long.
+The path behind the church is wet and dark.
+It was a good year for fruit.
+The library was open until nine in the evening.
+Three letters were sent and one was lost.
+The garden was full of people all summer.
+The children went home before dark.
+A short story was read after the meal.
+The station was quiet at that hour.
+The roads were covered with snow until April.
+The hall was painted green many years ago.
+There is a well behind the old wall.
+The first train came at six in the morning.
+Few letters were written in those years.
+The harvest was late because of the rain.
+A map of the town can be seen in the hall.
+The market is held on the first Monday of the month.
+The lamps along the river were lit at eight.
+Everybody went to see the new bridge.
+No one knows how old the gate is.
+The bells were heard across the fields.
+The paper said little about it.
+Work on the wall was stopped in November.
+The music went on until late at night.
+A fine meal was served in the garden.
+The post was two days late again.
+The holidays were wet and cold.
+Two trees fell on the road in the night.
+The question was left open until the next meeting.
+It had not been so warm in October for years.
+The windmill has not turned since the storm.
+Many of the houses were empty in winter.
+The fog did not lift until noon.
+The names of the guests were written in a book.
+The river path is closed in bad weather.
+A cold wind came down from the hills.
+The fire was put out before morning.
+The town hall needs a new roof.
+Coffee was served in the long break.
+The guests left on the last train.
+There was ice on the windows in the morning.
+The story was told again and again.
+The hills can be seen from the station.
+The bus was full and left late.
+A new wall was built along the field.
+The figures for May are still missing.
+The weather was fair for most of June.
+All the papers were put in a large box.
+The dance in the hall lasted until two.
+A light was seen on the hill at night.
+The price of bread has not changed.
+Nothing was said about the costs.
+The fields were still under water in May.
+A report on the roads is due in August.
+The evening was warm and the windows were open.
+The gate of the park is closed at night.
+Those who came early found a place to sit.
+The old school is now used as a library.
+The last days of the fair were the best.
+There has been little rain since July.
+The harbour was busy from morning to night.
+Snow fell on the last day of the year.
+The plan was read and agreed to.
+Some of the guests came on foot.
+The town has two inns and a small theatre.
+One of the bells has been broken for years.
+They met again a week later.
+The museum is closed on Monday.
+The path along the canal is dry in summer.
+The meeting was short and nothing was agreed.
+In spring the river is often high.
+The castle can be seen from far away.
+The train was an hour late because of the snow.
+The wood came by river from the hills.
+There was not enough room for everybody.
+The children were given bread and fruit.
+The houses by the river have stood for many years.
+It took three days to put the fire out.
+After the storm the roads were full of leaves.
+The inn was full and the guests had to wait.
+The first snow came early that year.
+The water in the well was low.
+Nobody had seen so many people in the square.
+The notes were read and put away.
+A bell rang and the doors were closed.
+The theatre will be closed until September.
+The morning train does not stop here now.
+The day was long and the work was hard.
+The town had its first lamps in those years.
+The lights of the harbour were seen from the hills.
+There was a fair with music in the square.
+The old road is used by few people now.
+The market hall was built by hand in two years.
+The leaves were swept and put on the fire.
+Much was said and little was done.
+The summer came late and was soon over.
+The doors of the church were open all day.
+It rained in the morning and cleared after noon.
+The figures were read aloud and written down.
+A long letter about it was printed in the newspaper.
+The tower was closed because of the wind.
+The guests were shown the garden and the library.
+Trains stopped at noon and ran again in the evening.
+The square was empty when the rain came.
+A few papers were found under the stairs.
+The church has a new clock since last year.
+The bread was sold before nine in the morning.
+The inn by the station was built of stone.
+Many roads were closed until the end of the month.
+The work will take another year.""".split("\n")
+
 HEADINGS = ["Further notes", "Notes from the week", "A second note", "More news", "What else is known", "Other matters"]
 
 SYSTEMS = ["Answer the question from the reports below.\n\n",
@@ -203,6 +328,7 @@ class Prompt:
     system: str
     contexts: list
     questions: list
+    references: list = field(default_factory=list)      # (report, sentence, the name it speaks of, value)
 
 
 @dataclass
@@ -216,7 +342,7 @@ class Report:
 def draw(rng, chunks=5, filler=1.0, paraphrase=1.0, headings=0.15, references=True, names=None, form="text"):
     """One prompt with every question that it supports; `filler` and `paraphrase` in 0…1 set the difficulty."""
     names = names or Names(rng)
-    reports, facts, refs = [], {}, {}     # facts[(relation, subject)] = (value, report)
+    reports, facts, refs, spoken_of = [], {}, {}, []    # facts[(relation, subject)] = (value, report)
 
     def say(templates, **values):
         return rng.choice(templates if rng.random() < paraphrase else templates[:1]).format(**values)
@@ -281,6 +407,7 @@ def draw(rng, chunks=5, filler=1.0, paraphrase=1.0, headings=0.15, references=Tr
             value = names.value(r)
             sentence = say(REFERENCES[r][1], v=value)
             refs[r, subject] = (value, other)
+            spoken_of.append((other, sentence, subject, value))
             other.sentences = [sentence]
             if rng.random() < 0.3 * filler:
                 other.sentences.insert(0, rng.choice(FILLERS))
@@ -317,10 +444,117 @@ def draw(rng, chunks=5, filler=1.0, paraphrase=1.0, headings=0.15, references=Tr
         texts.append(text)
 
     # 4. Questions.
+    questions = _questions(rng, names, facts, refs, where, persons, firms, towns, references)
+    return _prompt(rng, texts, questions, spoken_of, where)
+
+
+def draw_long(rng, chunks=5, words=(40, 140), paraphrase=1.0, headings=0.15):
+    """One prompt of reports of about `words` words each (a range from which every prompt takes its own middle).
+
+    A report may refer back, then tell several facts of its own; the next may refer to those. So most reports but the
+    first refer, mostly with one and the same relation, and only the right person tells the answers apart. Reports that
+    name nobody stand between, and references reach over them.
+    """
+    names = Names(rng)
+    facts, refs, reports, spoken_of = {}, {}, [], []
+    persons, firms, towns = [], [], []
+    open_directors, open_towns = [], []
+    named = {}                              # the person and the firm named last
+    middle = rng.uniform(*words)
+    order = rng.sample(["owns", "keeps"], 2)
+    order.insert(0 if rng.random() < 0.25 else 2, "sells")
+
+    def say(templates, **values):
+        return rng.choice(templates if rng.random() < paraphrase else templates[:1]).format(**values)
+
+    def add(report, relation, subject, value):
+        facts[relation, subject] = (value, report)
+        report.sentences.append(say(FACTS[relation][0], s=subject, v=value))
+        if SUBJECT[relation] in ("person", "firm"):
+            named[SUBJECT[relation]] = subject
+        if relation == "director":
+            named["person"] = value
+
+    def tell_person(report):
+        person = open_directors.pop(rng.randrange(len(open_directors))) if open_directors and rng.random() < 0.6 \
+            else names.person()
+        persons.append(person)
+        report.subject = report.subject or person
+        for r in rng.choice((["lives"], ["lives", "trade"], ["trade", "lives"], ["trade"])):
+            add(report, r, person, names.value(r))
+            if r == "lives":
+                open_towns.append(facts[r, person][0])
+
+    def tell_firm(report, directed=True):
+        firm = names.firm()
+        firms.append(firm)
+        report.subject = report.subject or "the " + firm
+        relations = rng.sample(["makes", "founded"], rng.randint(0 if directed else 1, 1 + (rng.random() < 0.3)))
+        relations += ["director"] * directed
+        rng.shuffle(relations)
+        for r in relations:
+            free = [p for p in persons if not any(k[0] == "director" and v[0] == p for k, v in facts.items())]
+            value = rng.choice(free) if r == "director" and free and rng.random() < 0.4 else names.value(r)
+            add(report, r, firm, value)
+            if r == "director" and value not in persons:
+                open_directors.append(value)
+
+    def tell_town(report):
+        town = open_towns.pop(rng.randrange(len(open_towns)))
+        towns.append(town)
+        report.subject = report.subject or town
+        add(report, "known", town, names.value("known"))
+
+    for number in range(chunks):
+        report = Report()
+        reports.append(report)
+        free = [r for r in order if REFERENCES[r][0] in named and (r, named[REFERENCES[r][0]]) not in refs]
+        if free and rng.random() < 0.85:
+            r = free[0] if rng.random() < 0.95 else rng.choice(free)
+            subject, value = named[REFERENCES[r][0]], names.value(r)
+            if open_towns and rng.random() < 0.2:       # what is said before it must name nobody of its kind
+                tell_town(report)
+            elif REFERENCES[r][0] == "person" and rng.random() < 0.15:
+                tell_firm(report, directed=False)
+            sentence = say(REFERENCES[r][1], v=value)
+            refs[r, subject] = (value, report)
+            spoken_of.append((report, sentence, subject, value))
+            report.sentences.append(sentence)
+            report.heading = rng.choice(HEADINGS)
+        for _ in range(rng.choice((0, 1, 1, 1, 2) if number else (1, 1, 2))):
+            tell = rng.choice((tell_person, tell_person, tell_firm) + (tell_town,) * (2 * bool(open_towns)))
+            tell(report)
+    where = {id(r): i for i, r in enumerate(reports)}
+
+    texts = []
+    pool = FILLERS + MORE_FILLERS
+    pool = rng.sample(pool, len(pool))
+    for r in reports:
+        target = middle * rng.uniform(0.85, 1.15)
+        while len(" ".join(r.sentences).split()) < target and pool:
+            r.sentences.insert(rng.randrange(len(r.sentences) + 1), pool.pop())
+        text = " ".join(r.sentences)
+        if rng.random() < headings:
+            text = ("" if rng.random() < 0.4 else "## ") + (r.heading or (
+                "Report on " + r.subject if r.subject else rng.choice(HEADINGS))) + "\n" + text
+        texts.append(text)
+    questions = _questions(rng, names, facts, refs, where, persons, firms, towns)
+    return _prompt(rng, texts, questions, spoken_of, where)
+
+
+def contested(prompt):
+    """The questions of kind `reference` whose relation more than one report refers with."""
+    asked = [q for q in prompt.questions if q.kind == "reference"]
+    return [q for q in asked if sum(o.relation == q.relation for o in asked) > 1]
+
+
+def _questions(rng, names, facts, refs, where, persons, firms, towns, references=True):
+    """Every question that the facts and references support, and some that they do not."""
     questions = []
 
     def ask(templates, answer, kind, chunks, relation, **values):
-        questions.append(Question(rng.choice(templates).format(**values), answer.format(**values), kind, chunks, relation, values.get("c") or values.get("v", "")))
+        questions.append(Question(rng.choice(templates).format(**values), answer.format(**values), kind, chunks,
+                                  relation, values.get("c") or values.get("v", "")))
 
     for (r, s), (v, report) in facts.items():
         ask(FACTS[r][1], FACTS[r][2], "fact", (where[id(report)],), r, s=s, v=v)
@@ -353,8 +587,12 @@ def draw(rng, chunks=5, filler=1.0, paraphrase=1.0, headings=0.15, references=Tr
         for (r, s), (v, report) in list(facts.items()):
             if r == first and (second, v) not in facts and rng.random() < 0.3:
                 ask(HOPS[hop][0], HOPS[hop][1], "unknown", (where[id(report)],), hop, a=s, b=v, c=UNKNOWN)
+    return questions
+
+
+def _prompt(rng, texts, questions, spoken_of, where):
     system = "" if rng.random() < 1 / 3 else rng.choice(SYSTEMS)
-    return Prompt(system, [t + MARKER for t in texts], questions)
+    return Prompt(system, [t + MARKER for t in texts], questions, [(where[id(r)], *rest) for r, *rest in spoken_of])
 
 
 def _last(sentences, facts, report):
