@@ -53,7 +53,6 @@ extension ContextCache {
             log.notice(
                 "\(hits.count - fitting.count) of \(hits.count) chunks are left out: the model's context is full")
         }
-        if hits.isEmpty { log.notice("no chunk fits the question: the model answers without any") }
         let sources = readingOrder(Array(fitting))
         let prompt = Prompt(system: options.system, contexts: sources.map(\.text), question: question)
         let seconds = watch.lap()

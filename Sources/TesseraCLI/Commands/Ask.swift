@@ -77,6 +77,7 @@ struct Ask: AsyncParsableCommand {
                 // What can't be written is an error at the end; the answer is computed all the same.
                 if streams { try? Console.write(piece) }
             })
+        if result.sources.isEmpty { Notices.say("no chunk fits the question: the model answered without any") }
         try show(result)
     }
 

@@ -153,7 +153,6 @@ private final class Sync {
             contents = try FileContents(path: file.path)
         } catch {
             report.skipped.append(.init(path: file.path, reason: error.reason))
-            try forget(file.path, in: database)
             return
         }
         let stored = try database.stored(file.path)
@@ -174,14 +173,6 @@ private final class Sync {
                 cached: "UPDATE documents SET refusal = ? WHERE id = ?", arguments: [refusal.reason, id])
             note(file, id: id, refusal: refusal.reason, chunks: 0, wasRead: true)
         }
-    }
-
-    /// Takes a file out that can't be read any more: what it held before may not be true now.
-    private func forget(_ path: String, in database: Database) throws {
-        guard let before = known.removeValue(forKey: path) else { return }
-        try database.removeChunks(of: before.id)
-        try database.execute(cached: "DELETE FROM documents WHERE id = ?", arguments: [before.id])
-        if before.chunks > 0 { report.removed.append(path) }
     }
 
     /// Enters a file into the report.

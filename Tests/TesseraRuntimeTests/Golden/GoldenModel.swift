@@ -24,12 +24,10 @@ struct GoldenModel: Decodable, CustomTestStringConvertible {
     static let folder = fixtures.appending(path: "goldens")
 
     static let random = read("goldens.json")
-    static let all = random + read("rag-mini.json", optional: true)
+    static let all = random + read("rag-mini.json")
 
-    private static func read(_ index: String, optional: Bool = false) -> [GoldenModel] {
+    private static func read(_ index: String) -> [GoldenModel] {
         do {
-            let isThere = FileManager.default.fileExists(atPath: folder.appending(path: index).path)
-            if optional, !isThere { return [] }
             let data = try Data(contentsOf: folder.appending(path: index))
             return try JSONDecoder().decode([GoldenModel].self, from: data)
         } catch {
