@@ -16,6 +16,11 @@ public enum Recipe: Sendable, Hashable {
     case text(String)
 
     /// What is used unless another is asked for.
+    ///
+    /// `tessera demo --recipe …` on the fixture model, 2026-11-24: behind this token alone, KL to a full prefill is 0.220
+    /// with nothing computed anew and 0.017 with 15 % by deviation; behind a neutral sentence 0.228 and 0.015; behind
+    /// the app's own system prompt, which an edit would make useless, 0.194 and 0.011. A sentence gains nothing, so the
+    /// shortest recipe is the default.
     public static let `default` = Recipe.beginning
 }
 
