@@ -116,6 +116,12 @@ public actor ContextCache {
         PromptTokens(prompt, layout: layouts.layout(of: prompt), tokenizer: tokenizer)
     }
 
+    /// The ids that a prompt becomes: laid out by the prompt template, behind the beginning-of-sequence token where the
+    /// model wants one.
+    public nonisolated func tokens(of prompt: Prompt) -> [TokenID] {
+        promptTokens(prompt).ids
+    }
+
     /// Closes the store and gives its lock up; later calls throw. Without it, that happens with the last reference.
     public func close() {
         store.close()

@@ -33,15 +33,17 @@ struct BenchModelOptions: ParsableArguments {
         guard model == nil || type == .bf16 else { throw ValidationError("--type is for the random model") }
     }
 
+    private var store: StoreOptions { storeOptions.apart("bench") }
+
     /// Opens the model that was named, or one with random weights that is made once beside the store.
     func open() throws -> ContextCache {
-        try storeOptions.open(try ModelOptions.parse(["--model", try file()]))
+        try store.open(try ModelOptions.parse(["--model", try file()]))
     }
 
     /// The model's file, made if need be.
     func file() throws -> String {
         if let model { return model }
-        let store = URL(fileURLWithPath: storeOptions.store)
+        let store = URL(fileURLWithPath: store.store)
         try FileManager.default.createDirectory(
             at: store.deletingLastPathComponent(), withIntermediateDirectories: true)
         var random = RandomModel.llama1B

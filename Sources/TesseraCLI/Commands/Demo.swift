@@ -14,7 +14,8 @@ struct Demo: AsyncParsableCommand {
         discussion: """
             Each question is asked with a full prefill and with stitched chunks under several selectors. A line of the \
             question file is {"question": …, "answers": […], "kind": …}. By default the fixtures of the source tree \
-            are used, found from the current folder.
+            are used, found from the current folder, and a store of the demo's own, tessera-demo in the user's cache \
+            folder.
             """)
 
     @Option(name: .shortAndLong, help: "The model.", completion: .file(extensions: ["gguf"]))
@@ -46,6 +47,7 @@ struct Demo: AsyncParsableCommand {
     var json = false
 
     func run() async throws {
+        let storeOptions = storeOptions.apart("demo")
         let cache = try storeOptions.open(try ModelOptions.parse(["--model", model]))
         let index = try cache.documentIndex(
             options: ChunkingOptions(limit: chunkTokens, paragraphs: paragraphs.value))

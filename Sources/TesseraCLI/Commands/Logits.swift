@@ -44,7 +44,7 @@ struct Logits: AsyncParsableCommand {
         completion: .file(extensions: ["npy"]))
     var npy: String?
 
-    @Flag(help: "Print the logits and the report as JSON.")
+    @Flag(help: "Print the prompt's ids, the logits (unless --npy takes them) and the report as JSON.")
     var json = false
 
     func validate() throws {
@@ -70,22 +70,30 @@ struct Logits: AsyncParsableCommand {
         try printResult(result)
     }
 
-    private func compute(
-        with cache: ContextCache
-    ) async throws -> (logits: [Float], slots: [Int], report: ReuseReport) {
+    private struct Result {
+        var tokens: [TokenID]
+        var logits: [Float]
+        var slots: [Int]
+        var report: ReuseReport
+    }
+
+    private func compute(with cache: ContextCache) async throws -> Result {
         if let tokens {
             let ids = try readJSON([TokenID].self, from: readData(at: tokens), named: tokens)
-            return try await cache.logits(ofTokens: ids, all: all)
+            let (logits, slots, report) = try await cache.logits(ofTokens: ids, all: all)
+            return Result(tokens: ids, logits: logits, slots: slots, report: report)
         }
         let path = segments ?? "-"
         let parts = try readJSON([SegmentFile].self, from: readData(at: path), named: path)
         let prompt = try SegmentFile.prompt(of: parts)
         if case .stitched = assemblyOptions.value { try await cache.ingest(contextsOf: prompt) }
-        return try await cache.logits(of: prompt, assembly: assemblyOptions.value, all: all)
+        let (logits, slots, report) = try await cache.logits(of: prompt, assembly: assemblyOptions.value, all: all)
+        return Result(tokens: cache.tokens(of: prompt), logits: logits, slots: slots, report: report)
     }
 
-    private func printResult(_ result: (logits: [Float], slots: [Int], report: ReuseReport)) throws {
+    private func printResult(_ result: Result) throws {
         struct Output: Encodable {
+            var tokens: [TokenID]
             var positions: [Int]
             var logits: [[Float]]?
             var report: ReuseReport
@@ -95,7 +103,9 @@ struct Logits: AsyncParsableCommand {
         if json {
             try Console.line(
                 try TesseraCLI.json(
-                    Output(positions: result.slots, logits: npy == nil ? rows : nil, report: result.report)))
+                    Output(
+                        tokens: result.tokens, positions: result.slots, logits: npy == nil ? rows : nil,
+                        report: result.report)))
             return
         }
         for (slot, row) in zip(result.slots, rows) {

@@ -30,6 +30,14 @@ struct StoreOptions: ParsableArguments {
         return (stated ?? (environment["HOME"] ?? ".") + "/.cache") + "/tessera"
     }
 
+    /// The same options over a folder of its own where none was named: what benches and demos write stays out of the
+    /// store that the user works with.
+    func apart(_ name: String) -> StoreOptions {
+        var options = self
+        if store == Self.defaultStore { options.store += "-" + name }
+        return options
+    }
+
     /// Opens the model and the store.
     func open(_ model: ModelOptions, at folder: String? = nil) throws -> ContextCache {
         try ContextCache(
