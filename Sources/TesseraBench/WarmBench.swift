@@ -76,9 +76,8 @@ public struct WarmBench: Sendable {
     private func writeDocuments(to folder: URL) throws {
         try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
         var generator = SplitMix64(seed: 23)
-        let vocabulary = "the river mill and town of clock lives in red old boat by who makes ropes market a works"
-            .split(
-                separator: " ")
+        let text = "the river mill and town of clock lives in red old boat by who makes ropes market a works"
+        let vocabulary = text.split(separator: " ")
         var written = 0
         while written < chunks {
             let paragraphs = (0..<min(20, chunks - written)).map { number in
