@@ -20,7 +20,8 @@ public protocol ModelRuntime: AnyObject, Sendable {
     ///   - call: Which tokens, where, and which logits.
     ///   - buffer: The request's keys and values; positions of all slots below `call.keyCount` are set.
     ///   - observer: Watches and narrows; nil for none.
-    /// - Throws: ``TesseraError`` for input out of range, or what the observer threw.
+    /// - Throws: ``TesseraError`` for input out of range, of code `unsupported` for parallel contexts or a look at
+    ///   attention that the runtime can't give, or what the observer threw.
     func prefill(
         _ call: PartialPrefill, over buffer: KVBuffer, observer: (any LayerObserver)?
     ) throws(TesseraError) -> PrefillOutput

@@ -4,7 +4,8 @@
 /// the keys and values of others.
 ///
 /// A row is one computed token. Row r writes its fresh keys and values into slot `slots[r]` of the buffer and attends
-/// to every slot below `keyCount` whose position is not greater than its own. Positions are the buffer's.
+/// to every slot below `keyCount` whose position is not greater than its own. Positions are the buffer's; they may
+/// repeat, as those of `parallel` contexts do.
 public struct PartialPrefill: Sendable {
     /// What enters the first layer.
     public enum Input: Sendable {
@@ -35,13 +36,18 @@ public struct PartialPrefill: Sendable {
     public var keyCount: Int
     /// Which rows' logits are wanted.
     public var logits: Logits
+    /// Contexts below `keyCount` that were encoded side by side and are attended to as such; nil for none.
+    public var parallel: ParallelContexts?
 
     /// Makes a call of all its parts.
-    public init(input: Input, slots: [Int], keyCount: Int, logits: Logits) {
+    public init(
+        input: Input, slots: [Int], keyCount: Int, logits: Logits, parallel: ParallelContexts? = nil
+    ) {
         self.input = input
         self.slots = slots
         self.keyCount = keyCount
         self.logits = logits
+        self.parallel = parallel
     }
 }
 

@@ -16,6 +16,8 @@
 // keys with a running maximum and sum, where blocks that no row of the tile can see are left out and blocks that all
 // rows see are not masked. Few rows: ck_attention_direct reads the keys and values as they are.
 //
+// Several ranges of one layer, each computed by itself, merge into the attention over all of them (ck_attention_merge).
+//
 // The calls use one thread; blocks, tiles and rows are independent of each other.
 
 /// The arithmetic of tiles: fp32 throughout, or products of BF16 numbers summed in fp32. CK_BF16 becomes fp32 where the
@@ -73,5 +75,21 @@ void ck_attention_tile(
 void ck_attention_direct(
     const ck_attention_kernels *kernels, const ck_queries *queries, const ck_keys *keys, size_t row, size_t kv_head,
     void *scratch);
+
+/// The largest number of parts that merge.
+enum { CK_ATTENTION_PARTS = 4 };
+
+/// Merges the attention of the same rows over disjoint ranges of keys into attention over all of them:
+/// output = Σ_p w_p · output_p with w = softmax_p(factors[p] · log_sums_p), in fp32. Factors of 1 give plain softmax over
+/// all the keys; others weigh a range's log-mass.
+///
+/// @param parts    one for each range, alike but for `output` and `log_sums`, which are both given; at most
+///                 CK_ATTENTION_PARTS
+/// @param factors  (part), above 0
+/// @param row      the first of `rows` rows, whose query heads [head, head + heads) are merged
+/// @param output   (row, query head, dimension); 0 where no part sees a key
+void ck_attention_merge(
+    const ck_queries *parts, const float *factors, size_t count, size_t row, size_t rows, size_t head, size_t heads,
+    size_t dimension, float *output);
 
 #endif

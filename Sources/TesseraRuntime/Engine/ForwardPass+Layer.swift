@@ -42,7 +42,8 @@ extension ForwardPass {
             }
             let stride = model.configuration.queryWidth
             let attention = try KeyAttention(
-                model, buffer, layer: layer, positions: positions, keyCount: call.keyCount, rows: rows.count)
+                model, buffer, layer: layer, positions: positions, spans: spans,
+                packs: rows.count >= KeyAttention.rowsThatPayForPacking)
             let chosen = try model.scratch.chosenQueries.reserve(watched.count * stride, of: Float.self)
             for tile in tiles {
                 let fresh: UnsafeMutablePointer<Float>
@@ -59,7 +60,9 @@ extension ForwardPass {
                 try feedForward(tile, weights)
             }
             guard !needs.attentionOf.isEmpty else { return nil }
-            return try probabilities(layer, of: watched, chosen, attention)
+            let unpacked = try KeyAttention(
+                model, buffer, layer: layer, positions: positions, spans: spans, packs: false)
+            return try probabilities(layer, of: watched, chosen, unpacked)
         }
     }
 
@@ -147,7 +150,8 @@ extension ForwardPass {
         let (stride, precision) = (model.configuration.queryWidth, model.precision)
         let attended = try model.scratch.attended.reserve(tile.count * stride, of: Float.self)
         try attention.attend(
-            rows: tile.count, queries, positions: rows[tile].map { positions[$0.slot] }, into: attended)
+            rows: tile.count, queries, positions: rows[tile].map { positions[$0.slot] },
+            into: .init(output: attended))
         let rowBytes = stride * precision.byteCount
         let ready = try model.scratch.activations.reserve(tile.count * rowBytes, of: UInt8.self)
         model.team.run(over: tile.count, grain: 8) { range in
@@ -195,8 +199,8 @@ extension ForwardPass {
         probabilities.withUnsafeMutableBufferPointer { out in
             do throws(TesseraError) {
                 try attention.attend(
-                    rows: watched.count, queries, positions: watched.map { positions[rows[$0].slot] }, into: attended,
-                    probabilities: out.baseAddress)
+                    rows: watched.count, queries, positions: watched.map { positions[rows[$0].slot] },
+                    into: .init(output: attended, probabilities: out.baseAddress))
             } catch {
                 failure = error
             }

@@ -20,6 +20,7 @@ struct ForwardPass {
     /// Rows in a tile. From 256 rows on the products run at full speed here.
     static let tile = 256
 
+    let spans: [KeyAttention.Span]  // what rows attend to
     let positions: [Int32]  // of all slots of the buffer
     let angles: RotaryAngles
     let residual: UnsafeMutablePointer<Float>  // (row, width)
@@ -43,6 +44,7 @@ struct ForwardPass {
         self.buffer = buffer
         self.observer = observer
         self.isCancelled = isCancelled
+        spans = KeyAttention.Span.all(of: call)
         let positions = buffer.positions
         self.positions = positions
         let count = call.slots.count
@@ -66,6 +68,10 @@ struct ForwardPass {
 
     private mutating func compute(_ layer: Int) throws(TesseraError) {
         let needs = observer?.needs(of: layer) ?? .nothing
+        guard spans.count == 1 || needs.attentionOf.isEmpty else {
+            throw TesseraError(
+                .unsupported, "attention over parallel contexts can't be watched; use a temperature and a scale of 1")
+        }
         try observer?.layerBegins(layer)
         let weights = model.weights.layers[layer]
         try projectKeysAndValues(weights)

@@ -3,42 +3,77 @@
 internal import CKernels
 internal import TesseraKV
 
-/// Attention over the first slots of a buffer in one layer, spread over the team.
+/// Attention over slots of a buffer in one layer, spread over the team.
+///
+/// The slots may be several spans, which are attended to one by one and merged: in plain softmax, or with the factors
+/// that ``ParallelContexts`` describes.
 struct KeyAttention {
+    /// Slots that are attended to as one, and how they count beside others.
+    struct Span {
+        var slots: Range<Int>
+        /// What scores are divided by.
+        var temperature: Float = 1
+        /// What the span's log sum is multiplied with when spans are merged.
+        var weight: Float = 1
+    }
+
+    /// Where results go; nil for what isn't wanted.
+    struct Output {
+        /// (row, query head, dimension).
+        var output: UnsafeMutablePointer<Float>?
+        /// ln Σ e^score of shape (row, query head); with a single span alone.
+        var logSums: UnsafeMutablePointer<Float>?
+        /// (row, query head, key slot); with a single unpacked span alone.
+        var probabilities: UnsafeMutablePointer<Float>?
+    }
+
     private let model: LlamaModel
-    private let keys: ck_keys
     private let kernels: OpaquePointer?
-    /// The packed keys and values; nil when the rows are too few to pay for packing.
-    private let packed: UnsafeMutablePointer<UInt8>?
+    private let spans: [Span]
+    private let weights: [Float]
+    private let keys: [ck_keys]
+    /// The packed keys and values of each span; nil when rows are computed from the buffer as it is.
+    private let packed: [UnsafeMutablePointer<UInt8>]?
 
     /// Packing costs a little more than computing one row from unpacked keys.
-    private static let rowsThatPayForPacking = 2
+    static let rowsThatPayForPacking = 2
 
-    /// - Parameter positions: The position of each slot; has to outlive this value.
+    /// - Parameters:
+    ///   - positions: The position of each slot; has to outlive this value.
+    ///   - spans: Disjoint and not empty, at most ``CK_ATTENTION_PARTS``.
+    ///   - packs: Whether many rows come. Packed keys share one scratch: those of an earlier value are lost.
     init(
-        _ model: LlamaModel, _ buffer: KVBuffer, layer: Int, positions: UnsafePointer<Int32>, keyCount: Int, rows: Int
+        _ model: LlamaModel, _ buffer: KVBuffer, layer: Int, positions: UnsafePointer<Int32>, spans: [Span],
+        packs: Bool
     ) throws(TesseraError) {
         self.model = model
-        let keys = ck_keys(
-            keys: buffer.keys(of: layer).baseAddress, values: buffer.values(of: layer).baseAddress,
-            positions: positions, first: 0, count: keyCount, heads: buffer.layout.heads,
-            dimension: buffer.layout.headDimension)
-        self.keys = keys
-        let kernels = ck_attention_kernels_of(ck_isa_active(), model.precision.kernel)
-        self.kernels = kernels
-        guard rows >= Self.rowsThatPayForPacking else {
-            packed = nil
-            return
+        self.spans = spans
+        weights = spans.map(\.weight)
+        keys = spans.map { span in
+            ck_keys(
+                keys: buffer.keys(of: layer).baseAddress, values: buffer.values(of: layer).baseAddress,
+                positions: positions, first: span.slots.lowerBound, count: span.slots.count,
+                heads: buffer.layout.heads, dimension: buffer.layout.headDimension)
         }
-        let packed = try withUnsafePointer(to: keys) { keys throws(TesseraError) in
-            try model.scratch.packedKeys.reserve(ck_attention_packed_bytes(kernels, keys), of: UInt8.self)
-        }
-        withUnsafePointer(to: keys) { keys in
-            model.team.run(ck_attention_block_count(keys)) { block, _ in
-                ck_attention_pack(kernels, keys, block, packed)
+        kernels = ck_attention_kernels_of(ck_isa_active(), model.precision.kernel)
+        packed = packs ? try Self.pack(keys, kernels, model) : nil
+    }
+
+    private static func pack(
+        _ keys: [ck_keys], _ kernels: OpaquePointer?, _ model: LlamaModel
+    ) throws(TesseraError) -> [UnsafeMutablePointer<UInt8>] {
+        let bytes = keys.map { keys in withUnsafePointer(to: keys) { ck_attention_packed_bytes(kernels, $0) } }
+        var next = try model.scratch.packedKeys.reserve(bytes.reduce(0, +), of: UInt8.self)
+        return zip(keys, bytes).map { keys, bytes in
+            let place = next
+            next += bytes
+            withUnsafePointer(to: keys) { keys in
+                model.team.run(ck_attention_block_count(keys)) { block, _ in
+                    ck_attention_pack(kernels, keys, block, place)
+                }
             }
+            return place
         }
-        self.packed = packed
     }
 
     /// Attention of `rows` rows.
@@ -46,57 +81,104 @@ struct KeyAttention {
     /// - Parameters:
     ///   - queries: (row, query head, dimension), RoPE applied.
     ///   - positions: (row).
-    ///   - output: (row, query head, dimension).
-    ///   - probabilities: (row, query head, key slot), or nil if they aren't wanted.
+    ///   - result: Where to write what is wanted.
     func attend(
-        rows: Int, _ queries: UnsafePointer<Float>, positions: [Int32], into output: UnsafeMutablePointer<Float>,
-        probabilities: UnsafeMutablePointer<Float>? = nil
+        rows: Int, _ queries: UnsafePointer<Float>, positions: [Int32], into result: Output
     ) throws(TesseraError) {
-        let scale = 1 / Float(keys.dimension).squareRoot()
+        var result = result
+        var merged: UnsafeMutablePointer<Float>?
+        if spans.count > 1 { (merged, result) = (result.output, try partialResults(rows)) }
         try positions.withUnsafeBufferPointer { positions throws(TesseraError) in
-            var call = ck_queries(
-                queries: queries, positions: positions.baseAddress, heads: model.configuration.queryHeads, scale: scale,
-                output: output, log_sums: nil, probabilities: probabilities)
-            var keys = keys
-            if let packed, probabilities == nil {
-                try tiles(&call, &keys, rows, packed)
-            } else {
-                try direct(&call, &keys, rows)
+            let scale = 1 / Float(keys[0].dimension).squareRoot()
+            let calls = spans.indices.map { index in
+                let (outputs, sums) = (index * rows * rowWidth, index * rows * model.configuration.queryHeads)
+                return ck_queries(
+                    queries: queries, positions: positions.baseAddress, heads: model.configuration.queryHeads,
+                    scale: scale / spans[index].temperature, output: result.output?.advanced(by: outputs),
+                    log_sums: result.logSums?.advanced(by: sums), probabilities: result.probabilities)
             }
+            try compute(rows, calls, merged: merged)
         }
     }
 
-    private func tiles(
-        _ call: inout ck_queries, _ keys: inout ck_keys, _ rows: Int, _ packed: UnsafeMutablePointer<UInt8>
+    private var rowWidth: Int { model.configuration.queryHeads * keys[0].dimension }
+
+    /// Room for what each span gives by itself, (span, row, …).
+    private func partialResults(_ rows: Int) throws(TesseraError) -> Output {
+        let count = spans.count * rows
+        let place = try model.scratch.partialAttention.reserve(
+            count * (rowWidth + model.configuration.queryHeads), of: Float.self)
+        return Output(output: place, logSums: place + count * rowWidth)
+    }
+
+    /// Runs one call per span, and merges them into `merged` if there are several.
+    private func compute(
+        _ rows: Int, _ calls: [ck_queries], merged: UnsafeMutablePointer<Float>?
     ) throws(TesseraError) {
-        let bytes = ck_attention_tile_scratch_bytes(kernels, &call, &keys)
+        let heads = keys[0].heads
+        let full = packed == nil ? 1 : tileRows(calls[0])
+        let tiles = (rows + full - 1) / full
+        let bytes = zip(calls, keys).map(scratchBytes).max() ?? 0
         let scratch = try model.scratch.attention.reserve(model.team.threads * bytes, of: UInt8.self)
-        let full = ck_attention_tile_rows(&call, &keys)
-        let count = (rows + full - 1) / full
-        let heads = keys.heads
+        // Late rows see more keys and take longer: they go first, so that the threads end together.
+        model.team.run(tiles * heads) { task, thread in
+            let first = (tiles - 1 - task / heads) * full
+            let (range, head) = (first..<min(first + full, rows), task % heads)
+            for span in spans.indices {
+                attend(range, head, calls[span], span: span, scratch + thread * bytes)
+            }
+            if let merged { merge(calls, range, head, into: merged) }
+        }
+    }
+
+    private func attend(
+        _ rows: Range<Int>, _ head: Int, _ call: ck_queries, span: Int, _ scratch: UnsafeMutablePointer<UInt8>
+    ) {
         withUnsafePointer(to: call) { call in
-            withUnsafePointer(to: keys) { keys in
-                // Late rows see more keys and take longer: they go first, so that the threads end together.
-                model.team.run(count * heads) { task, thread in
-                    let first = (count - 1 - task / heads) * full
+            withUnsafePointer(to: keys[span]) { keys in
+                if let packed {
                     ck_attention_tile(
-                        kernels, call, keys, packed, first, min(full, rows - first), task % heads,
-                        scratch + thread * bytes)
+                        kernels, call, keys, packed[span], rows.lowerBound, rows.count, head, scratch)
+                } else {
+                    for row in rows { ck_attention_direct(kernels, call, keys, row, head, scratch) }
                 }
             }
         }
     }
 
-    private func direct(_ call: inout ck_queries, _ keys: inout ck_keys, _ rows: Int) throws(TesseraError) {
-        let bytes = ck_attention_direct_scratch_bytes(&call, &keys)
-        let scratch = try model.scratch.attention.reserve(model.team.threads * bytes, of: UInt8.self)
-        let heads = keys.heads
+    private func merge(
+        _ calls: [ck_queries], _ rows: Range<Int>, _ head: Int, into output: UnsafeMutablePointer<Float>
+    ) {
+        let group = model.configuration.queryHeads / keys[0].heads
+        ck_attention_merge(
+            calls, weights, calls.count, rows.lowerBound, rows.count, head * group, group, keys[0].dimension, output)
+    }
+
+    private func tileRows(_ call: ck_queries) -> Int {
+        withUnsafePointer(to: call) { call in withUnsafePointer(to: keys[0]) { ck_attention_tile_rows(call, $0) } }
+    }
+
+    private func scratchBytes(_ call: ck_queries, _ keys: ck_keys) -> Int {
         withUnsafePointer(to: call) { call in
             withUnsafePointer(to: keys) { keys in
-                model.team.run(rows * heads) { task, thread in
-                    ck_attention_direct(kernels, call, keys, task / heads, task % heads, scratch + thread * bytes)
-                }
+                packed == nil
+                    ? ck_attention_direct_scratch_bytes(call, keys)
+                    : ck_attention_tile_scratch_bytes(kernels, call, keys)
             }
         }
+    }
+}
+
+extension KeyAttention.Span {
+    /// The spans of a call's attention: all keys as one, or those in front of, in, and behind its parallel contexts.
+    static func all(of call: PartialPrefill) -> [Self] {
+        guard let parallel = call.parallel, !parallel.isOrdinary else { return [Self(slots: 0..<call.keyCount)] }
+        let block = parallel.slots
+        return [
+            Self(slots: 0..<block.lowerBound),
+            Self(
+                slots: block, temperature: parallel.temperature, weight: parallel.scale * parallel.temperature),
+            Self(slots: block.upperBound..<call.keyCount),
+        ].filter { !$0.slots.isEmpty }
     }
 }

@@ -63,5 +63,6 @@ final class LayerScratch {
     let attended = Scratch("attention")
     let gateAndUp = Scratch("the feed-forward layer")
     let attention = Scratch("attention")
+    let partialAttention = Scratch("attention")
     let chosenQueries = Scratch("chosen queries")
 }

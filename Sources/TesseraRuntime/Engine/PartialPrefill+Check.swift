@@ -5,9 +5,6 @@ internal import TesseraKV
 extension PartialPrefill {
     /// Refuses a call that does not fit the model or the buffer.
     func check(_ model: LlamaModel, _ buffer: KVBuffer) throws(TesseraError) {
-        func require(_ holds: Bool, _ complaint: @autoclosure () -> String) throws(TesseraError) {
-            guard holds else { throw TesseraError(.invalidInput, complaint()) }
-        }
         try require(!slots.isEmpty, "a prefill needs at least one row")
         try require(
             buffer.layout == model.configuration.layout,
@@ -24,6 +21,11 @@ extension PartialPrefill {
             try require(
                 (1...slots.count).contains(count), "logits of the last \(count) of \(slots.count) rows can't be had")
         }
+        try checkParallel()
+        try checkInput(model)
+    }
+
+    private func checkInput(_ model: LlamaModel) throws(TesseraError) {
         switch input {
         case .tokens(let tokens):
             try require(tokens.count == slots.count, "\(tokens.count) tokens for \(slots.count) slots")
@@ -38,5 +40,29 @@ extension PartialPrefill {
                 numbers.count == slots.count * width,
                 "\(numbers.count) numbers are not embeddings of width \(width) for \(slots.count) slots")
         }
+    }
+
+    private func checkParallel() throws(TesseraError) {
+        guard let parallel else { return }
+        for (name, factor) in [("temperature", parallel.temperature), ("scale", parallel.scale)] {
+            let range = ParallelContexts.factors
+            try require(
+                range.contains(factor),
+                "the \(name) \(factor) of parallel contexts does not lie in \(range.lowerBound) … \(range.upperBound)")
+        }
+        let block = parallel.slots
+        guard !block.isEmpty else { return }
+        try require(
+            block.lowerBound >= 0 && block.upperBound <= keyCount,
+            "the parallel contexts' slots \(block) do not lie below the key count \(keyCount)")
+        if let row = slots.first(where: block.contains) {
+            throw TesseraError(
+                .invalidInput,
+                "the row of slot \(row) lies in the parallel contexts' slots \(block); they are read only")
+        }
+    }
+
+    private func require(_ holds: Bool, _ complaint: @autoclosure () -> String) throws(TesseraError) {
+        guard holds else { throw TesseraError(.invalidInput, complaint()) }
     }
 }

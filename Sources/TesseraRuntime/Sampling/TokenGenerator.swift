@@ -61,6 +61,7 @@ public struct TokenGenerator {
     private let buffer: KVBuffer
     private let slot: Int
     private let position: Int32
+    private let parallel: ParallelContexts?
     private let maximum: Int
     private let stopTokens: Set<TokenID>
     private var sampler: Sampler
@@ -78,15 +79,17 @@ public struct TokenGenerator {
     ///   - position: The position of the answer's first token.
     ///   - sampling: How tokens are drawn.
     ///   - limits: When the answer ends.
+    ///   - parallel: Contexts of the prompt that were encoded side by side; every token attends to them as such.
     public init(
         _ runtime: any ModelRuntime, over buffer: KVBuffer, after logits: [Float], slot: Int, position: Int32,
-        sampling: SamplingOptions, limits: Limits
+        sampling: SamplingOptions, limits: Limits, parallel: ParallelContexts? = nil
     ) {
         self.runtime = runtime
         self.buffer = buffer
         self.logits = logits
         self.slot = slot
         self.position = position
+        self.parallel = parallel
         sampler = Sampler(sampling)
         stopTokens = limits.stopTokens ?? runtime.tokenizer.endings
         text = GeneratedText(runtime.tokenizer, stops: limits.stopTexts)
@@ -131,10 +134,11 @@ public struct TokenGenerator {
 
     /// The logits behind the newest token.
     private func decode(_ token: TokenID) throws(TesseraError) -> [Float] {
-        let offset = tokens.count - 1
-        buffer.setPositions([position + Int32(offset)], from: slot + offset)
+        let step = tokens.count - 1
+        buffer.setPositions([position + Int32(step)], from: slot + step)
         let call = PartialPrefill(
-            input: .tokens([token]), slots: [slot + offset], keyCount: slot + offset + 1, logits: .last)
+            input: .tokens([token]), slots: [slot + step], keyCount: slot + step + 1, logits: .last,
+            parallel: parallel)
         return try runtime.prefill(call, over: buffer, observer: nil).logits
     }
 }

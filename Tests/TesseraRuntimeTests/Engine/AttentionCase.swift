@@ -35,9 +35,27 @@ struct AttentionCase {
         values = random.floats(keyPositions.count * keyHeads * dimension)
     }
 
+    /// Numbers of one head, given as vectors.
+    init(
+        queries: [[Float]], queryPositions: [Int32], keys: [[Float]], values: [[Float]], keyPositions: [Int32]
+    ) {
+        (heads, keyHeads, dimension) = (1, 1, queries[0].count)
+        self.queryPositions = queryPositions
+        self.keyPositions = keyPositions
+        self.queries = queries.flatMap { $0 }
+        self.keys = keys.flatMap { $0 }
+        self.values = values.flatMap { $0 }
+    }
+
     /// By the tiles of an instruction set and precision.
-    func tiled(_ isa: ck_isa, _ precision: ck_precision, slots: Range<Int>? = nil) -> Result {
-        computed(slots) { queries, keys in
+    ///
+    /// - Parameters:
+    ///   - slots: The range of keys; nil for all.
+    ///   - temperature: What scores are divided by.
+    func tiled(
+        _ isa: ck_isa, _ precision: ck_precision, slots: Range<Int>? = nil, temperature: Float = 1
+    ) -> Result {
+        computed(slots, temperature: temperature) { queries, keys in
             let kernels = ck_attention_kernels_of(isa, precision)
             let packed = UnsafeMutableRawPointer.allocate(
                 byteCount: ck_attention_packed_bytes(kernels, keys), alignment: 4)
@@ -69,8 +87,24 @@ struct AttentionCase {
         return (result, probabilities)
     }
 
+    /// Row by row over a range of keys.
+    func directly(
+        _ isa: ck_isa, slots: Range<Int>? = nil, temperature: Float = 1
+    ) -> Result {
+        computed(slots, temperature: temperature) { queries, keys in
+            let scratch = UnsafeMutableRawPointer.allocate(
+                byteCount: ck_attention_direct_scratch_bytes(queries, keys), alignment: 4)
+            defer { scratch.deallocate() }
+            let kernels = ck_attention_kernels_of(isa, CK_FP32)
+            for row in queryPositions.indices {
+                for head in 0..<keyHeads { ck_attention_direct(kernels, queries, keys, row, head, scratch) }
+            }
+        }
+    }
+
     private func computed(
-        _ slots: Range<Int>?, probabilities: UnsafeMutablePointer<Float>? = nil,
+        _ slots: Range<Int>?, temperature: Float = 1,
+        probabilities: UnsafeMutablePointer<Float>? = nil,
         _ body: (UnsafePointer<ck_queries>, UnsafePointer<ck_keys>) -> Void
     ) -> Result {
         let slots = slots ?? keyPositions.indices
@@ -83,7 +117,8 @@ struct AttentionCase {
                     withPointers { queries, queryPositions, keys, values, keyPositions in
                         var call = ck_queries(
                             queries: queries, positions: queryPositions, heads: heads,
-                            scale: 1 / Float(dimension).squareRoot(), output: output.baseAddress,
+                            scale: 1 / Float(dimension).squareRoot() / temperature,
+                            output: output.baseAddress,
                             log_sums: logSums.baseAddress, probabilities: probabilities)
                         var range = ck_keys(
                             keys: keys, values: values, positions: keyPositions, first: slots.lowerBound,
@@ -146,7 +181,7 @@ struct AttentionCase {
         return (result, probabilities)
     }
 
-    private func vector(_ numbers: [Float], _ slot: Int, _ head: Int) -> ArraySlice<Float> {
+    func vector(_ numbers: [Float], _ slot: Int, _ head: Int) -> ArraySlice<Float> {
         let start = (slot * keyHeads + head) * dimension
         return numbers[start..<start + dimension]
     }

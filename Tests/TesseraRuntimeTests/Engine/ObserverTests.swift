@@ -5,37 +5,6 @@ import TesseraRuntime
 import TesseraTestSupport
 import Testing
 
-/// Writes down what it sees, and narrows or throws where it is told to.
-private final class Recorder: LayerObserver {
-    var needs = LayerNeeds.nothing
-    var selections: [Int: [Int]] = [:]
-    var failure: TesseraError?
-    var events: [String] = []
-    var projections: [LayerProjection] = []
-    var attentions: [LayerAttention] = []
-
-    func needs(of layer: Int) -> LayerNeeds {
-        events.append("needs \(layer)")
-        return needs
-    }
-
-    func layerBegins(_ layer: Int) throws(TesseraError) {
-        events.append("begins \(layer)")
-        if layer == 1, let failure { throw failure }
-    }
-
-    func select(_ projection: LayerProjection) throws(TesseraError) -> [Int]? {
-        events.append("select \(projection.layer)")
-        projections.append(projection)
-        return selections[projection.layer]
-    }
-
-    func layerAttended(_ attention: LayerAttention) throws(TesseraError) {
-        events.append("attended \(attention.layer)")
-        attentions.append(attention)
-    }
-}
-
 @Suite struct `Layer observer` {
     private let golden = GoldenModel.random[1]  // three layers
     private let engine: CPUEngine

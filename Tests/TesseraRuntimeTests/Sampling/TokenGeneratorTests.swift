@@ -42,6 +42,19 @@ import Testing
         #expect(buffer.positions[5...7] == [40, 41, 42])
     }
 
+    @Test func `attends to parallel contexts in every step`() throws {
+        let runtime = ScriptedRuntime("a", "b", "c")
+        let parallel = ParallelContexts(slots: 1..<4, temperature: 0.9, scale: 0.8)
+        var generator = TokenGenerator(
+            runtime, over: try KVBuffer(layout: runtime.model.layout, capacity: 60), after: runtime.first, slot: 5,
+            position: 40, sampling: .greedy, limits: .init(maximum: 50), parallel: parallel)
+        _ = try pieces(&generator)
+        #expect(runtime.calls.map(\.parallel) == [parallel, parallel, parallel])
+        var (plain, _) = try self.generator(runtime)
+        _ = try pieces(&plain)
+        #expect(runtime.calls.last?.parallel == nil)
+    }
+
     @Test func `ends at the largest number of tokens without computing behind the last`() throws {
         let runtime = ScriptedRuntime("a", "b", "c")
         var (generator, _) = try generator(runtime, maximum: 2)
