@@ -123,19 +123,20 @@ INLINE tile_scratch tile_scratch_of(void *scratch, size_t rows, const packing *p
     return t;
 }
 
-// Divides by the sums and writes the rows of a tile where they belong.
+// Divides by the sums and writes what is wanted of a tile's rows where it belongs.
 INLINE void finish_tile(
     const ck_queries *q, const tile_scratch *t, const packing *p, size_t row, size_t used, size_t first_head,
     size_t group, size_t dimension) {
     for (size_t m = 0; m < used; m++) {
         const row_state state = t->states[m];
         size_t head = (row + m / group) * q->heads + first_head + m % group;
+        if (q->log_sums)
+            q->log_sums[head] = state.sum > 0 ? (state.top + log2f(state.sum)) * 0.693147180559945309f : -INFINITY;
+        if (!q->output) continue;
         float factor = state.sum > 0 ? 1 / state.sum : 0;
         float *out = q->output + head * dimension;
         const float *in = t->output + m * p->value_width;
         for (size_t i = 0; i < dimension; i++) out[i] = in[i] * factor;
-        if (q->log_sums)
-            q->log_sums[head] = state.sum > 0 ? (state.top + log2f(state.sum)) * 0.693147180559945309f : -INFINITY;
     }
 }
 

@@ -8,17 +8,25 @@ public struct LayerNeeds: Sendable, Hashable {
     public var queries: Bool
     /// The L2 norm of the residual stream of each row, as it enters the layer.
     public var residualNorms: Bool
+    /// The keys and values of all rows that the buffer held before, and the fresh keys as they stand in their place.
+    public var displaced: Bool
+    /// The slots of the rows whose attention probabilities are wanted for the selection; empty for none. Their queries
+    /// are computed once more for it.
+    public var attentionAtSelection: [Int]
     /// The slots of the rows whose attention probabilities are wanted; empty for none. It costs a second pass over
     /// their scores.
     public var attentionOf: [Int]
 
     /// Asks for some of it.
     public init(
-        keysAndValues: Bool = false, queries: Bool = false, residualNorms: Bool = false, attentionOf: [Int] = []
+        keysAndValues: Bool = false, queries: Bool = false, residualNorms: Bool = false, displaced: Bool = false,
+        attentionAtSelection: [Int] = [], attentionOf: [Int] = []
     ) {
         self.keysAndValues = keysAndValues
         self.queries = queries
         self.residualNorms = residualNorms
+        self.displaced = displaced
+        self.attentionAtSelection = attentionAtSelection
         self.attentionOf = attentionOf
     }
 
@@ -26,7 +34,7 @@ public struct LayerNeeds: Sendable, Hashable {
     public static let nothing = LayerNeeds()
 }
 
-/// What a layer shows before its attention runs. Arrays that were not asked for are empty.
+/// What a layer shows before rows are selected. Arrays that were not asked for are empty.
 public struct LayerProjection: Sendable {
     /// The layer, from 0.
     public var layer: Int
@@ -40,11 +48,21 @@ public struct LayerProjection: Sendable {
     public var queries: [Float]
     /// The L2 norm of the residual stream of each row, as it enters the layer.
     public var residualNorms: [Float]
+    /// The keys that the buffer held in the rows' slots, RoPE applied, (row, KV head, dimension).
+    public var displacedKeys: [Float]
+    /// The values that the buffer held in the rows' slots, (row, KV head, dimension).
+    public var displacedValues: [Float]
+    /// Fresh keys with RoPE applied, to be compared with `displacedKeys`.
+    public var placedKeys: [Float]
+    /// The attention of the rows of ``LayerNeeds/attentionAtSelection``, with the fresh keys and values of all rows in
+    /// place; nil if none was asked for.
+    public var attention: LayerAttention?
 
     /// Makes a projection of all its parts.
     public init(
         layer: Int, slots: [Int], keys: [Float] = [], values: [Float] = [], queries: [Float] = [],
-        residualNorms: [Float] = []
+        residualNorms: [Float] = [], displacedKeys: [Float] = [], displacedValues: [Float] = [],
+        placedKeys: [Float] = [], attention: LayerAttention? = nil
     ) {
         self.layer = layer
         self.slots = slots
@@ -52,6 +70,10 @@ public struct LayerProjection: Sendable {
         self.values = values
         self.queries = queries
         self.residualNorms = residualNorms
+        self.displacedKeys = displacedKeys
+        self.displacedValues = displacedValues
+        self.placedKeys = placedKeys
+        self.attention = attention
     }
 }
 
@@ -59,7 +81,7 @@ public struct LayerProjection: Sendable {
 public struct LayerAttention: Sendable {
     /// The layer, from 0.
     public var layer: Int
-    /// The slots of the chosen rows that are computed in this layer.
+    /// The slots of the chosen rows that are computed in this layer, ascending.
     public var slots: [Int]
     /// Probabilities, (chosen row, query head, key slot); 0 where the mask hides a key.
     public var probabilities: [Float]
@@ -83,10 +105,11 @@ public protocol LayerObserver: AnyObject {
     /// Called before anything of `layer` is computed: on return, every cached row of this layer is in the buffer.
     func layerBegins(_ layer: Int) throws(TesseraError)
 
-    /// Called when the layer's fresh keys and values exist, but are not yet in the buffer.
+    /// Called when the fresh keys and values of all the layer's rows are in the buffer. What they took the place of is
+    /// to be had through ``LayerNeeds/displaced``.
     ///
     /// - Returns: The slots that go on through attention, feed-forward and all later layers: a subset of the
-    ///   projection's, ascending; nil for all of them. Fresh keys and values of all rows are written in either case.
+    ///   projection's, ascending; nil for all of them.
     func select(_ projection: LayerProjection) throws(TesseraError) -> [Int]?
 
     /// Called after the attention of a layer of which ``LayerNeeds/attentionOf`` was asked.

@@ -16,7 +16,8 @@
 // keys with a running maximum and sum, where blocks that no row of the tile can see are left out and blocks that all
 // rows see are not masked. Few rows: ck_attention_direct reads the keys and values as they are.
 //
-// Several ranges of one layer, each computed by itself, merge into the attention over all of them (ck_attention_merge).
+// Several ranges of one layer, each computed by itself, merge into the attention over all of them (ck_attention_merge);
+// where only log sums or probabilities are wanted, the values are not read.
 //
 // The calls use one thread; blocks, tiles and rows are independent of each other.
 
@@ -42,7 +43,7 @@ typedef struct ck_queries {
     const int32_t *positions;  // (row)
     size_t heads;              // a multiple of the kv heads
     float scale;               // on each score, usually 1 / sqrt(dimension)
-    float *output;             // (row, query head, dimension); 0 for rows that see no key of the range
+    float *output;             // (row, query head, dimension), 0 for rows that see no key of the range; or NULL
     float *log_sums;           // (row, query head), ln Σ e^score, −∞ for rows that see no key; or NULL
     float *probabilities;      // (row, query head, key of the range), of ck_attention_direct alone; or NULL
 } ck_queries;

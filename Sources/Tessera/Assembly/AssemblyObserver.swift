@@ -21,7 +21,7 @@ final class AssemblyObserver: LayerObserver {
     }
 
     func needs(of layer: Int) -> LayerNeeds {
-        LayerNeeds(keysAndValues: layer == selectionLayer)
+        LayerNeeds(keysAndValues: layer == selectionLayer, displaced: layer == selectionLayer)
     }
 
     func layerBegins(_ layer: Int) throws(TesseraError) {
@@ -36,10 +36,9 @@ final class AssemblyObserver: LayerObserver {
         let width = buffer.layout.width
         let stored = Set(plan.reused.flatMap { $0 })
         let candidates = projection.slots.indices.filter { stored.contains(projection.slots[$0]) }
-        let cached = buffer.values(of: projection.layer)
         let scores = deviations(
             fresh: candidates.flatMap { projection.values[$0 * width..<($0 + 1) * width] },
-            stored: candidates.flatMap { cached[projection.slots[$0] * width..<(projection.slots[$0] + 1) * width] },
+            stored: candidates.flatMap { projection.displacedValues[$0 * width..<($0 + 1) * width] },
             width: width)
         let picked = Set(indicesOfHighest(budget, in: scores).map { candidates[$0] })
         let last = projection.slots.count - 1

@@ -16,54 +16,45 @@ extension ForwardPass {
         }
     }
 
-    /// Fresh queries of all rows, before RoPE.
-    func projectQueries(_ weights: LlamaWeights.Layer) throws(TesseraError) -> UnsafeMutablePointer<Float> {
-        let stride = model.configuration.queryWidth
-        let queries = try model.scratch.queries.reserve(rows.count * stride, of: Float.self)
-        for tile in tiles {
-            let normed = try norm(tile, weights.attentionNorm)
+    /// Fresh queries of some rows, by index, before RoPE; they lie in `scratch`.
+    func projectQueries(
+        of chosen: some RandomAccessCollection<Int>, _ weights: LlamaWeights.Layer, into scratch: Scratch
+    ) throws(TesseraError) -> UnsafeMutablePointer<Float> {
+        let width = model.configuration.queryWidth
+        let queries = try scratch.reserve(chosen.count * width, of: Float.self)
+        for start in stride(from: 0, to: chosen.count, by: Self.tile) {
+            let tile = chosen.dropFirst(start).prefix(Self.tile)
             try weights.query.multiply(
-                rows: tile.count, normed, adding: false, into: queries + tile.lowerBound * stride)
+                rows: tile.count, try norm(tile, weights.attentionNorm), adding: false, into: queries + start * width)
         }
         return queries
     }
 
-    /// Takes the rows through attention and feed-forward.
+    /// Takes the rows through attention and feed-forward, and shows the observer what it asked for.
     ///
     /// - Parameter queries: Those of all rows, if they were projected before; they are rotated here.
-    /// - Returns: The attention probabilities that were asked for.
     func attend(
         _ layer: Int, _ weights: LlamaWeights.Layer, _ needs: LayerNeeds, _ queries: UnsafeMutablePointer<Float>?
-    ) throws(TesseraError) -> LayerAttention? {
-        let watched = watchedRows(needs)
-        return try withPositions { positions throws(TesseraError) in
-            guard !rows.isEmpty else {
-                return needs.attentionOf.isEmpty ? nil : LayerAttention(layer: layer, slots: [], probabilities: [])
-            }
-            let stride = model.configuration.queryWidth
-            let attention = try KeyAttention(
-                model, buffer, layer: layer, positions: positions, spans: spans,
-                packs: rows.count >= KeyAttention.rowsThatPayForPacking)
-            let chosen = try model.scratch.chosenQueries.reserve(watched.count * stride, of: Float.self)
-            for tile in tiles {
-                let fresh: UnsafeMutablePointer<Float>
-                if let queries {
-                    fresh = queries + tile.lowerBound * stride
-                } else {
-                    fresh = try tileQueries(tile, weights)
+    ) throws(TesseraError) {
+        let stride = model.configuration.queryWidth
+        let watched = try WatchedRows(rows(at: needs.attentionOf), stride, model.scratch.chosenQueries)
+        if !rows.isEmpty {
+            try attention(layer, spans) { attention throws(TesseraError) in
+                for tile in tiles {
+                    let fresh: UnsafeMutablePointer<Float>
+                    if let queries {
+                        fresh = queries + tile.lowerBound * stride
+                    } else {
+                        fresh = try projectQueries(of: tile, weights, into: model.scratch.queries)
+                    }
+                    rotate(fresh, of: tile)
+                    watched.keep(tile, fresh)
+                    try attend(tile, fresh, attention, weights)
+                    try feedForward(tile, weights)
                 }
-                rotate(fresh, tile)
-                for (place, row) in watched.enumerated() where tile.contains(row) {
-                    (chosen + place * stride).update(from: fresh + (row - tile.lowerBound) * stride, count: stride)
-                }
-                try attend(tile, fresh, attention, weights)
-                try feedForward(tile, weights)
             }
-            guard !needs.attentionOf.isEmpty else { return nil }
-            let unpacked = try KeyAttention(
-                model, buffer, layer: layer, positions: positions, spans: spans, packs: false)
-            return try probabilities(layer, of: watched, chosen, unpacked)
         }
+        if !needs.attentionOf.isEmpty { try observer?.layerAttended(probabilities(layer, watched)) }
     }
 
     /// The logits that the call asked for.
@@ -104,41 +95,34 @@ extension ForwardPass {
         }
     }
 
-    /// The norm of a tile's residual stream, ready for a product.
-    private func norm(_ tile: Range<Int>, _ weight: [Float]) throws(TesseraError) -> UnsafeMutablePointer<UInt8> {
+    /// The norm of the residual stream of some rows, by index, ready for a product.
+    private func norm(
+        _ chosen: some RandomAccessCollection<Int>, _ weight: [Float]
+    ) throws(TesseraError) -> UnsafeMutablePointer<UInt8> {
         let (precision, epsilon) = (model.precision, model.configuration.epsilon)
         let rowBytes = width * precision.byteCount
-        let out = try model.scratch.activations.reserve(tile.count * rowBytes, of: UInt8.self)
-        let rows = residual + tile.lowerBound * width
+        let out = try model.scratch.activations.reserve(chosen.count * rowBytes, of: UInt8.self)
         weight.withUnsafeBufferPointer { weight in
             guard let weight = weight.baseAddress else { return }
-            model.team.run(over: tile.count, grain: 8) { range in
-                for row in range {
+            model.team.run(over: chosen.count, grain: 8) { range in
+                for (place, row) in zip(range, chosen.dropFirst(range.lowerBound)) {
                     precision.norm(
-                        rows + row * width, weight, epsilon: epsilon, count: width, into: out + row * rowBytes)
+                        residual + row * width, weight, epsilon: epsilon, count: width, into: out + place * rowBytes)
                 }
             }
         }
         return out
     }
 
-    private func tileQueries(
-        _ tile: Range<Int>, _ weights: LlamaWeights.Layer
-    ) throws(TesseraError) -> UnsafeMutablePointer<Float> {
-        let queries = try model.scratch.queries.reserve(tile.count * model.configuration.queryWidth, of: Float.self)
-        try weights.query.multiply(
-            rows: tile.count, try norm(tile, weights.attentionNorm), adding: false, into: queries)
-        return queries
-    }
-
-    private func rotate(_ queries: UnsafeMutablePointer<Float>, _ tile: Range<Int>) {
-        let model = model.configuration
-        self.model.team.run(over: tile.count, grain: 8) { range in
-            for row in range {
-                let place = queries + row * model.queryWidth
+    /// Rotates the queries of some rows, by index, in place.
+    func rotate(_ queries: UnsafeMutablePointer<Float>, of chosen: some RandomAccessCollection<Int>) {
+        let configuration = model.configuration
+        model.team.run(over: chosen.count, grain: 8) { range in
+            for (place, row) in zip(range, chosen.dropFirst(range.lowerBound)) {
+                let query = queries + place * configuration.queryWidth
                 angles.rotate(
-                    place, row: rows[tile.lowerBound + row].origin, heads: model.queryHeads,
-                    dimension: model.headDimension, into: place)
+                    query, row: rows[row].origin, heads: configuration.queryHeads,
+                    dimension: configuration.headDimension, into: query)
             }
         }
     }
@@ -150,7 +134,7 @@ extension ForwardPass {
         let (stride, precision) = (model.configuration.queryWidth, model.precision)
         let attended = try model.scratch.attended.reserve(tile.count * stride, of: Float.self)
         try attention.attend(
-            rows: tile.count, queries, positions: rows[tile].map { positions[$0.slot] },
+            rows: tile.count, queries, positions: positions(of: tile),
             into: .init(output: attended))
         let rowBytes = stride * precision.byteCount
         let ready = try model.scratch.activations.reserve(tile.count * rowBytes, of: UInt8.self)
@@ -178,45 +162,5 @@ extension ForwardPass {
             }
         }
         try weights.down.multiply(rows: tile.count, ready, adding: true, into: residual + tile.lowerBound * width)
-    }
-
-    // MARK: Attention probabilities
-
-    /// The rows, by index, whose probabilities are wanted.
-    private func watchedRows(_ needs: LayerNeeds) -> [Int] {
-        let slots = Set(needs.attentionOf)
-        return slots.isEmpty ? [] : rows.indices.filter { slots.contains(rows[$0].slot) }
-    }
-
-    private func probabilities(
-        _ layer: Int, of watched: [Int], _ queries: UnsafeMutablePointer<Float>, _ attention: KeyAttention
-    ) throws(TesseraError) -> LayerAttention {
-        let attended = try model.scratch.attended.reserve(
-            watched.count * model.configuration.queryWidth, of: Float.self)
-        var probabilities = [Float](
-            repeating: 0, count: watched.count * model.configuration.queryHeads * call.keyCount)
-        var failure: TesseraError?
-        probabilities.withUnsafeMutableBufferPointer { out in
-            do throws(TesseraError) {
-                try attention.attend(
-                    rows: watched.count, queries, positions: watched.map { positions[rows[$0].slot] },
-                    into: .init(output: attended, probabilities: out.baseAddress))
-            } catch {
-                failure = error
-            }
-        }
-        if let failure { throw failure }
-        return LayerAttention(layer: layer, slots: watched.map { rows[$0].slot }, probabilities: probabilities)
-    }
-
-    /// Lends the positions of all slots.
-    private func withPositions<R>(
-        _ body: (UnsafePointer<Int32>) throws(TesseraError) -> R
-    ) throws(TesseraError) -> R {
-        let result: Result<R, TesseraError> = positions.withUnsafeBufferPointer { buffer in
-            guard let start = buffer.baseAddress else { preconditionFailure("a KV buffer has slots") }
-            do throws(TesseraError) { return .success(try body(start)) } catch { return .failure(error) }
-        }
-        return try result.get()
     }
 }

@@ -5,9 +5,9 @@ internal import TesseraKV
 
 /// One partial prefill: the rows of a call on their way through the layers.
 ///
-/// Each layer computes keys and values of all its rows, lets the observer select, writes the fresh keys and values into
-/// the buffer, and takes the rows that go on through attention and feed-forward, a tile of rows at a time, so that
-/// scratch does not grow with the prompt.
+/// Each layer computes keys and values of all its rows, writes them into the buffer, lets the observer select, and takes
+/// the rows that go on through attention and feed-forward, a tile of rows at a time, so that scratch does not grow with
+/// the prompt.
 ///
 /// In the last layer only what was asked for goes on: the rows whose logits or attention are wanted.
 struct ForwardPass {
@@ -68,28 +68,28 @@ struct ForwardPass {
 
     private mutating func compute(_ layer: Int) throws(TesseraError) {
         let needs = observer?.needs(of: layer) ?? .nothing
-        guard spans.count == 1 || needs.attentionOf.isEmpty else {
-            throw TesseraError(
-                .unsupported, "attention over parallel contexts can't be watched; use a temperature and a scale of 1")
-        }
+        try check(needs)
         try observer?.layerBegins(layer)
         let weights = model.weights.layers[layer]
         try projectKeysAndValues(weights)
-        let queries = needs.queries ? try projectQueries(weights) : nil
-        let kept = try select(layer, needs, queries)
+        let displaced = needs.displaced ? present(layer) : nil
         store(layer)
+        let queries =
+            needs.queries ? try projectQueries(of: rows.indices, weights, into: model.scratch.queries) : nil
+        let kept = try select(layer, needs) { () throws(TesseraError) in
+            try projection(layer, weights, needs, queries, displaced)
+        }
         narrow(to: kept, queries)
         computedRows.append(rows.count)
-        let attention = try attend(layer, weights, needs, queries)
-        if let attention { try observer?.layerAttended(attention) }
+        try attend(layer, weights, needs, queries)
     }
 
     /// Which of the present rows go on, by their index.
     private func select(
-        _ layer: Int, _ needs: LayerNeeds, _ queries: UnsafeMutablePointer<Float>?
+        _ layer: Int, _ needs: LayerNeeds, _ projection: () throws(TesseraError) -> LayerProjection
     ) throws(TesseraError) -> [Int] {
         var kept = Array(rows.indices)
-        if let observer, let chosen = try observer.select(projection(layer, needs, queries)) {
+        if let observer, let chosen = try observer.select(projection()) {
             kept = try indices(of: chosen)
             guard kept.suffix(trailing).map({ rows[$0].slot }) == Array(call.slots.suffix(trailing)) else {
                 throw TesseraError(
@@ -134,38 +134,6 @@ struct ForwardPass {
             }
         }
         rows = kept.map { rows[$0] }
-    }
-
-    /// What the observer sees before attention.
-    private func projection(
-        _ layer: Int, _ needs: LayerNeeds, _ queries: UnsafeMutablePointer<Float>?
-    ) -> LayerProjection {
-        let (width, keyWidth) = (model.configuration.width, buffer.layout.width)
-        var projection = LayerProjection(layer: layer, slots: rows.map(\.slot))
-        if needs.keysAndValues {
-            projection.keys = gathered(keysAndValues, width: keyWidth, stride: 2 * keyWidth)
-            projection.values = gathered(keysAndValues + keyWidth, width: keyWidth, stride: 2 * keyWidth)
-        }
-        if let queries {
-            let queryWidth = model.configuration.queryWidth
-            projection.queries = gathered(queries, width: queryWidth, stride: queryWidth)
-        }
-        if needs.residualNorms {
-            projection.residualNorms = rows.indices.map { ck_norm(residual + $0 * width, width) }
-        }
-        return projection
-    }
-
-    /// The first `width` numbers of every row.
-    private func gathered(_ start: UnsafePointer<Float>, width: Int, stride: Int) -> [Float] {
-        [Float](unsafeUninitializedCapacity: rows.count * width) { out, count in
-            for row in rows.indices {
-                copy(
-                    UnsafeBufferPointer(start: start + row * stride, count: width), to: out.baseAddress, at: row * width
-                )
-            }
-            count = rows.count * width
-        }
     }
 
     /// Writes the fresh keys, rotated, and values of all rows into the buffer.

@@ -52,10 +52,12 @@ struct AttentionCase {
     /// - Parameters:
     ///   - slots: The range of keys; nil for all.
     ///   - temperature: What scores are divided by.
+    ///   - wantsOutput: Whether more than log sums is wanted.
     func tiled(
-        _ isa: ck_isa, _ precision: ck_precision, slots: Range<Int>? = nil, temperature: Float = 1
+        _ isa: ck_isa, _ precision: ck_precision, slots: Range<Int>? = nil, temperature: Float = 1,
+        wantsOutput: Bool = true
     ) -> Result {
-        computed(slots, temperature: temperature) { queries, keys in
+        computed(slots, temperature: temperature, wantsOutput: wantsOutput) { queries, keys in
             let kernels = ck_attention_kernels_of(isa, precision)
             let packed = UnsafeMutableRawPointer.allocate(
                 byteCount: ck_attention_packed_bytes(kernels, keys), alignment: 4)
@@ -89,9 +91,9 @@ struct AttentionCase {
 
     /// Row by row over a range of keys.
     func directly(
-        _ isa: ck_isa, slots: Range<Int>? = nil, temperature: Float = 1
+        _ isa: ck_isa, slots: Range<Int>? = nil, temperature: Float = 1, wantsOutput: Bool = true
     ) -> Result {
-        computed(slots, temperature: temperature) { queries, keys in
+        computed(slots, temperature: temperature, wantsOutput: wantsOutput) { queries, keys in
             let scratch = UnsafeMutableRawPointer.allocate(
                 byteCount: ck_attention_direct_scratch_bytes(queries, keys), alignment: 4)
             defer { scratch.deallocate() }
@@ -103,7 +105,7 @@ struct AttentionCase {
     }
 
     private func computed(
-        _ slots: Range<Int>?, temperature: Float = 1,
+        _ slots: Range<Int>?, temperature: Float = 1, wantsOutput: Bool = true,
         probabilities: UnsafeMutablePointer<Float>? = nil,
         _ body: (UnsafePointer<ck_queries>, UnsafePointer<ck_keys>) -> Void
     ) -> Result {
@@ -118,7 +120,7 @@ struct AttentionCase {
                         var call = ck_queries(
                             queries: queries, positions: queryPositions, heads: heads,
                             scale: 1 / Float(dimension).squareRoot() / temperature,
-                            output: output.baseAddress,
+                            output: wantsOutput ? output.baseAddress : nil,
                             log_sums: logSums.baseAddress, probabilities: probabilities)
                         var range = ck_keys(
                             keys: keys, values: values, positions: keyPositions, first: slots.lowerBound,

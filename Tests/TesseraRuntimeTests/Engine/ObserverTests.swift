@@ -16,11 +16,13 @@ import Testing
     }
 
     @Test func `is called in order, layer by layer`() throws {
-        recorder.needs.attentionOf = [5]
+        recorder.needs = LayerNeeds(attentionOf: [5])
         _ = try engine.prefill(tokens, logits: .last, observer: recorder)
         #expect(
             recorder.events
-                == (0..<3).flatMap { ["needs \($0)", "begins \($0)", "select \($0)", "attended \($0)"] })
+                == (0..<3).flatMap { layer in
+                    ["needs", "begins", "select", "attended"].map { "\($0) \(layer)" }
+                })
     }
 
     @Test func `sees nothing that it did not ask for`() throws {
@@ -28,7 +30,9 @@ import Testing
         for projection in recorder.projections {
             #expect(projection.slots == Array(tokens.indices))
             #expect(projection.keys.isEmpty && projection.values.isEmpty && projection.queries.isEmpty)
-            #expect(projection.residualNorms.isEmpty)
+            #expect(projection.residualNorms.isEmpty && projection.placedKeys.isEmpty)
+            #expect(projection.displacedKeys.isEmpty && projection.displacedValues.isEmpty)
+            #expect(projection.attention == nil)
         }
         #expect(recorder.attentions.isEmpty)
     }
@@ -94,7 +98,9 @@ import Testing
 
     @Test func `watching changes no logit`() throws {
         let plain = try engine.prefill(tokens, logits: .all).logits
-        recorder.needs = LayerNeeds(keysAndValues: true, queries: true, residualNorms: true, attentionOf: [0, 9, 47])
+        recorder.needs = LayerNeeds(
+            keysAndValues: true, queries: true, residualNorms: true, displaced: true, attentionAtSelection: [3, 47],
+            attentionOf: [0, 9, 47])
         #expect(try engine.prefill(tokens, logits: .all, observer: recorder).logits == plain)
     }
 

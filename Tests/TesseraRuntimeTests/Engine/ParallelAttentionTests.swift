@@ -96,6 +96,16 @@ import Testing
         #expect(largestDifference(output, attention.defined(parallel)) < 6e-6)
     }
 
+    @Test(arguments: InstructionSet.all) func `log sums alone are the same, without outputs`(set: InstructionSet) {
+        let attention = Self.contexts((8, 2, 64), block: 20..<150)
+        let without = attention.tiled(set.isa, CK_FP32, wantsOutput: false)
+        #expect(without.logSums == attention.tiled(set.isa, CK_FP32).logSums)
+        #expect(without.output.allSatisfy { $0.isNaN })
+        let directly = attention.directly(set.isa, wantsOutput: false)
+        #expect(directly.logSums == attention.directly(set.isa).logSums)
+        #expect(directly.output.allSatisfy { $0.isNaN })
+    }
+
     @Test(
         arguments: [GoldenModel.random[0], GoldenModel.random[3], GoldenModel.random[4]],
         [EnginePrecision.fp32] + (hasBF16 ? [.bf16] : []))

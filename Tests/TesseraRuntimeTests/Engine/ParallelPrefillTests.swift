@@ -176,15 +176,18 @@ import Testing
         }
     }
 
-    @Test func `a look at merged attention is refused, a look at the rest is not`() throws {
+    @Test(arguments: [
+        LayerNeeds(attentionAtSelection: [5]), LayerNeeds(attentionOf: [5]),
+    ])
+    func `a look at merged attention is refused, a look at the rest is not`(needs: LayerNeeds) throws {
         let recorder = Recorder()
-        recorder.needs = LayerNeeds(attentionOf: [5])
+        recorder.needs = needs
         let merged = ParallelContexts(slots: 2..<4, temperature: 0.9, scale: 1)
         expectCode(.unsupported) { try logits([1], from: 5, over: engine.buffer(8), merged, observer: recorder) }
         #expect(recorder.projections.isEmpty)
         let ordinary = ParallelContexts(slots: 2..<4, temperature: 1, scale: 1)
         _ = try logits([1], from: 5, over: engine.buffer(8), ordinary, observer: recorder)
-        recorder.needs = LayerNeeds(keysAndValues: true, queries: true)
+        recorder.needs = LayerNeeds(keysAndValues: true, queries: true, displaced: true)
         _ = try logits([1], from: 5, over: engine.buffer(8), merged, observer: recorder)
         #expect(recorder.projections.count == 6)
     }

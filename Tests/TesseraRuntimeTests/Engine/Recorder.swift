@@ -10,6 +10,8 @@ final class Recorder: LayerObserver {
     var events: [String] = []
     var projections: [LayerProjection] = []
     var attentions: [LayerAttention] = []
+    /// Called with each projection, before the selection.
+    var onSelect: (LayerProjection) -> Void = { _ in }
 
     func needs(of layer: Int) -> LayerNeeds {
         events.append("needs \(layer)")
@@ -24,6 +26,7 @@ final class Recorder: LayerObserver {
     func select(_ projection: LayerProjection) throws(TesseraError) -> [Int]? {
         events.append("select \(projection.layer)")
         projections.append(projection)
+        onSelect(projection)
         return selections[projection.layer]
     }
 
