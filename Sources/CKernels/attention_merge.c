@@ -36,3 +36,9 @@ void ck_attention_merge(
         }
     }
 }
+
+float ck_attention_mass(const float *part, const float *whole, size_t heads) {
+    float sum = 0;
+    for (size_t h = 0; h < heads; h++) sum += expf(part[h] - whole[h]);
+    return sum / (float)heads;
+}

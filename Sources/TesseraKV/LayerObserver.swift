@@ -16,11 +16,14 @@ public struct LayerNeeds: Sendable, Hashable {
     /// The slots of the rows whose attention probabilities are wanted; empty for none. It costs a second pass over
     /// their scores.
     public var attentionOf: [Int]
+    /// The rows and segments whose attention masses are wanted; nil for none. It costs a second pass over their scores,
+    /// without the values.
+    public var masses: AttentionMassNeeds?
 
     /// Asks for some of it.
     public init(
         keysAndValues: Bool = false, queries: Bool = false, residualNorms: Bool = false, displaced: Bool = false,
-        attentionAtSelection: [Int] = [], attentionOf: [Int] = []
+        attentionAtSelection: [Int] = [], attentionOf: [Int] = [], masses: AttentionMassNeeds? = nil
     ) {
         self.keysAndValues = keysAndValues
         self.queries = queries
@@ -28,10 +31,25 @@ public struct LayerNeeds: Sendable, Hashable {
         self.displaced = displaced
         self.attentionAtSelection = attentionAtSelection
         self.attentionOf = attentionOf
+        self.masses = masses
     }
 
     /// Nothing at all.
     public static let nothing = LayerNeeds()
+}
+
+/// Whose attention is to be added up, and over which keys.
+public struct AttentionMassNeeds: Sendable, Hashable {
+    /// The slots of the rows.
+    public var rows: [Int]
+    /// Runs of key slots, each by itself: they may overlap, leave gaps, or be empty.
+    public var segments: [Range<Int>]
+
+    /// Asks for the attention of `rows` to each of `segments`.
+    public init(rows: [Int], segments: [Range<Int>]) {
+        self.rows = rows
+        self.segments = segments
+    }
 }
 
 /// What a layer shows before rows are selected. Arrays that were not asked for are empty.
@@ -94,10 +112,34 @@ public struct LayerAttention: Sendable {
     }
 }
 
+/// How much of the attention of chosen rows goes to each segment of keys in one layer.
+///
+/// A mass is the sum of a row's attention probabilities over the segment's visible keys, averaged over query heads. It
+/// comes from log sums, mean_h e^(LSE_segment − LSE_all), so that no probability is ever kept (the sums that Cache-Craft
+/// needs, Agarwal et al., SIGMOD 2025, Eq. 3 and 4, without n² memory).
+public struct LayerMasses: Sendable {
+    /// The layer, from 0.
+    public var layer: Int
+    /// The slots of the chosen rows that are computed in this layer, ascending.
+    public var slots: [Int]
+    /// The number of segments.
+    public var segments: Int
+    /// Masses, (chosen row, segment), from 0 to 1.
+    public var masses: [Float]
+
+    /// Makes a view of all its parts.
+    public init(layer: Int, slots: [Int], segments: Int, masses: [Float]) {
+        self.layer = layer
+        self.slots = slots
+        self.segments = segments
+        self.masses = masses
+    }
+}
+
 /// Watches a partial prefill layer by layer and may narrow the set of rows that goes on.
 ///
 /// This is the seam through which chunks are streamed in, captured and selected. All calls come from the computing
-/// thread, in the order `needs`, `layerBegins`, `select`, `layerAttended`, for layer 0, 1, 2 …
+/// thread, in the order `needs`, `layerBegins`, `select`, `layerAttended`, `layerWeighed`, for layer 0, 1, 2 …
 public protocol LayerObserver: AnyObject {
     /// What the observer wants to see of `layer`.
     func needs(of layer: Int) -> LayerNeeds
@@ -114,6 +156,9 @@ public protocol LayerObserver: AnyObject {
 
     /// Called after the attention of a layer of which ``LayerNeeds/attentionOf`` was asked.
     func layerAttended(_ attention: LayerAttention) throws(TesseraError)
+
+    /// Called after the attention of a layer of which ``LayerNeeds/masses`` was asked.
+    func layerWeighed(_ masses: LayerMasses) throws(TesseraError)
 }
 
 extension LayerObserver {
@@ -125,4 +170,6 @@ extension LayerObserver {
     public func select(_ projection: LayerProjection) throws(TesseraError) -> [Int]? { nil }
     /// By default ignored.
     public func layerAttended(_ attention: LayerAttention) throws(TesseraError) {}
+    /// By default ignored.
+    public func layerWeighed(_ masses: LayerMasses) throws(TesseraError) {}
 }

@@ -17,7 +17,7 @@
 // rows see are not masked. Few rows: ck_attention_direct reads the keys and values as they are.
 //
 // Several ranges of one layer, each computed by itself, merge into the attention over all of them (ck_attention_merge);
-// where only log sums or probabilities are wanted, the values are not read.
+// where only log sums are wanted, as for a share of attention (ck_attention_mass), the values are not read.
 //
 // The calls use one thread; blocks, tiles and rows are independent of each other.
 
@@ -92,5 +92,11 @@ enum { CK_ATTENTION_PARTS = 4 };
 void ck_attention_merge(
     const ck_queries *parts, const float *factors, size_t count, size_t row, size_t rows, size_t head, size_t heads,
     size_t dimension, float *output);
+
+/// The share of a row's attention that a range of keys gets, averaged over its query heads: mean of e^(part − whole).
+///
+/// @param part   (query head), log sums over the range
+/// @param whole  (query head), log sums over all keys
+float ck_attention_mass(const float *part, const float *whole, size_t heads);
 
 #endif

@@ -96,10 +96,12 @@ public final class CPUEngine: ModelRuntime {
     /// Computes the rows of `call`; see ``ModelRuntime/prefill(_:over:observer:)``.
     ///
     /// In the last layer only the rows go on that the call or the observer wants something of: those whose logits are
-    /// asked for and those of ``LayerNeeds/attentionOf``. The output's `slots` and `computedRows` say so.
+    /// asked for and those of ``LayerNeeds/attentionOf`` and ``LayerNeeds/masses``. The output's `slots` and
+    /// `computedRows` say so.
     ///
-    /// - Throws: ``TesseraError`` of code `invalidInput` for a call that doesn't fit the model or the buffer,
-    ///   `unsupported` for a look at the attention over ``PartialPrefill/parallel`` contexts, `full` when memory runs out, `cancelled`, or what the observer threw.
+    /// - Throws: ``TesseraError`` of code `invalidInput` for a call that doesn't fit the model or the buffer, and for
+    ///   segments beyond the keys, `unsupported` for a look at the attention over ``PartialPrefill/parallel`` contexts,
+    ///   `full` when memory runs out, `cancelled`, or what the observer threw.
     public func prefill(
         _ call: PartialPrefill, over buffer: KVBuffer, observer: (any LayerObserver)? = nil
     ) throws(TesseraError) -> PrefillOutput {

@@ -38,6 +38,10 @@ extension ForwardPass {
     ) throws(TesseraError) {
         let stride = model.configuration.queryWidth
         let watched = try WatchedRows(rows(at: needs.attentionOf), stride, model.scratch.chosenQueries)
+        let weighed = try WatchedRows(rows(at: needs.masses?.rows ?? []), stride, model.scratch.weighedQueries)
+        let logSums =
+            needs.masses == nil
+            ? nil : try model.scratch.logSums.reserve(rows.count * model.configuration.queryHeads, of: Float.self)
         if !rows.isEmpty {
             try attention(layer, spans) { attention throws(TesseraError) in
                 for tile in tiles {
@@ -49,12 +53,15 @@ extension ForwardPass {
                     }
                     rotate(fresh, of: tile)
                     watched.keep(tile, fresh)
-                    try attend(tile, fresh, attention, weights)
+                    weighed.keep(tile, fresh)
+                    try attend(
+                        tile, fresh, attention, weights,
+                        logSums: logSums.map { $0 + tile.lowerBound * model.configuration.queryHeads })
                     try feedForward(tile, weights)
                 }
             }
         }
-        if !needs.attentionOf.isEmpty { try observer?.layerAttended(probabilities(layer, watched)) }
+        try show(layer, needs, watched, weighed, logSums)
     }
 
     /// The logits that the call asked for.
@@ -129,13 +136,14 @@ extension ForwardPass {
 
     /// residual += attention · Woᵀ
     private func attend(
-        _ tile: Range<Int>, _ queries: UnsafePointer<Float>, _ attention: KeyAttention, _ weights: LlamaWeights.Layer
+        _ tile: Range<Int>, _ queries: UnsafePointer<Float>, _ attention: KeyAttention, _ weights: LlamaWeights.Layer,
+        logSums: UnsafeMutablePointer<Float>?
     ) throws(TesseraError) {
         let (stride, precision) = (model.configuration.queryWidth, model.precision)
         let attended = try model.scratch.attended.reserve(tile.count * stride, of: Float.self)
         try attention.attend(
             rows: tile.count, queries, positions: positions(of: tile),
-            into: .init(output: attended))
+            into: .init(output: attended, logSums: logSums))
         let rowBytes = stride * precision.byteCount
         let ready = try model.scratch.activations.reserve(tile.count * rowBytes, of: UInt8.self)
         model.team.run(over: tile.count, grain: 8) { range in

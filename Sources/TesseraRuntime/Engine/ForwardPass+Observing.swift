@@ -7,8 +7,14 @@ internal import TesseraKV
 extension ForwardPass {
     /// Refuses needs that this call can't meet.
     func check(_ needs: LayerNeeds) throws(TesseraError) {
+        for segment in needs.masses?.segments ?? [] {
+            guard segment.lowerBound >= 0, segment.upperBound <= call.keyCount else {
+                throw TesseraError(
+                    .invalidInput, "the segment \(segment) of an attention mass exceeds the \(call.keyCount) keys")
+            }
+        }
         guard spans.count > 1 else { return }
-        guard needs.attentionAtSelection.isEmpty, needs.attentionOf.isEmpty else {
+        guard needs.attentionAtSelection.isEmpty, needs.attentionOf.isEmpty, needs.masses == nil else {
             throw TesseraError(
                 .unsupported, "attention over parallel contexts can't be watched; use a temperature and a scale of 1")
         }
@@ -121,8 +127,20 @@ extension ForwardPass {
         chosen.map { positions[rows[$0].slot] }
     }
 
-    /// The probabilities of watched rows over all keys.
-    func probabilities(_ layer: Int, _ watched: WatchedRows) throws(TesseraError) -> LayerAttention {
+    /// Shows the observer the attention that it asked for.
+    ///
+    /// - Parameter logSums: (row, query head) of all rows over all keys, if masses were asked for.
+    func show(
+        _ layer: Int, _ needs: LayerNeeds, _ watched: WatchedRows, _ weighed: WatchedRows,
+        _ logSums: UnsafeMutablePointer<Float>?
+    ) throws(TesseraError) {
+        if !needs.attentionOf.isEmpty { try observer?.layerAttended(probabilities(layer, watched)) }
+        if let segments = needs.masses?.segments, let logSums {
+            try observer?.layerWeighed(masses(layer, segments, weighed, of: logSums))
+        }
+    }
+
+    private func probabilities(_ layer: Int, _ watched: WatchedRows) throws(TesseraError) -> LayerAttention {
         let rowCount = model.configuration.queryHeads * call.keyCount
         var probabilities = [Float](repeating: 0, count: watched.rows.count * rowCount)
         try probabilities.withUnsafeMutableBufferPointer { out throws(TesseraError) in
@@ -133,6 +151,28 @@ extension ForwardPass {
             }
         }
         return LayerAttention(layer: layer, slots: watched.rows.map { rows[$0].slot }, probabilities: probabilities)
+    }
+
+    private func masses(
+        _ layer: Int, _ segments: [Range<Int>], _ weighed: WatchedRows, of whole: UnsafePointer<Float>
+    ) throws(TesseraError) -> LayerMasses {
+        let heads = model.configuration.queryHeads
+        let sums = try model.scratch.attended.reserve(weighed.rows.count * heads, of: Float.self)
+        var masses = [Float](repeating: 0, count: weighed.rows.count * segments.count)
+        for (index, segment) in segments.enumerated() where !segment.isEmpty && !weighed.rows.isEmpty {
+            // Packed like the keys of the whole, so that both log sums are of the same scores.
+            try attention(layer, [.init(slots: segment)]) { part throws(TesseraError) in
+                try part.attend(
+                    rows: weighed.rows.count, weighed.queries, positions: positions(of: weighed.rows),
+                    into: .init(logSums: sums))
+            }
+            for (place, row) in weighed.rows.enumerated() {
+                masses[place * segments.count + index] = ck_attention_mass(
+                    sums + place * heads, whole + row * heads, heads)
+            }
+        }
+        return LayerMasses(
+            layer: layer, slots: weighed.rows.map { rows[$0].slot }, segments: segments.count, masses: masses)
     }
 
     /// Lends the attention of the present rows over some keys.

@@ -9,7 +9,7 @@ internal import TesseraKV
 /// the rows that go on through attention and feed-forward, a tile of rows at a time, so that scratch does not grow with
 /// the prompt.
 ///
-/// In the last layer only what was asked for goes on: the rows whose logits or attention are wanted.
+/// In the last layer only what was asked for goes on: the rows whose logits, attention or masses are wanted.
 struct ForwardPass {
     let model: LlamaModel
     let call: PartialPrefill
@@ -97,7 +97,7 @@ struct ForwardPass {
             }
         }
         guard layer == model.configuration.layers - 1, call.logits != .all else { return kept }
-        let watched = Set(needs.attentionOf)
+        let watched = Set(needs.attentionOf).union(needs.masses?.rows ?? [])
         let wanted = Set(kept.suffix(trailing))
         return kept.filter { watched.contains(rows[$0].slot) || wanted.contains($0) }
     }

@@ -53,7 +53,8 @@ final class LlamaModel: @unchecked Sendable {
     }
 }
 
-/// The scratch of a forward pass; all but the first three and the packed keys are bounded by a tile of rows.
+/// The scratch of a forward pass; all but the first three, the packed keys and what observers ask for are bounded by a
+/// tile of rows.
 final class LayerScratch {
     let residual = Scratch("the residual stream")
     let keysAndValues = Scratch("fresh keys and values")
@@ -65,4 +66,6 @@ final class LayerScratch {
     let attention = Scratch("attention")
     let partialAttention = Scratch("attention")
     let chosenQueries = Scratch("chosen queries")
+    let weighedQueries = Scratch("weighed queries")
+    let logSums = Scratch("log sums of attention")
 }

@@ -16,12 +16,12 @@ import Testing
     }
 
     @Test func `is called in order, layer by layer`() throws {
-        recorder.needs = LayerNeeds(attentionOf: [5])
+        recorder.needs = LayerNeeds(attentionOf: [5], masses: AttentionMassNeeds(rows: [5], segments: [0..<3]))
         _ = try engine.prefill(tokens, logits: .last, observer: recorder)
         #expect(
             recorder.events
                 == (0..<3).flatMap { layer in
-                    ["needs", "begins", "select", "attended"].map { "\($0) \(layer)" }
+                    ["needs", "begins", "select", "attended", "weighed"].map { "\($0) \(layer)" }
                 })
     }
 
@@ -34,7 +34,7 @@ import Testing
             #expect(projection.displacedKeys.isEmpty && projection.displacedValues.isEmpty)
             #expect(projection.attention == nil)
         }
-        #expect(recorder.attentions.isEmpty)
+        #expect(recorder.attentions.isEmpty && recorder.masses.isEmpty)
     }
 
     @Test func `sees fresh keys before RoPE, and values as they reach the buffer`() throws {
@@ -100,7 +100,8 @@ import Testing
         let plain = try engine.prefill(tokens, logits: .all).logits
         recorder.needs = LayerNeeds(
             keysAndValues: true, queries: true, residualNorms: true, displaced: true, attentionAtSelection: [3, 47],
-            attentionOf: [0, 9, 47])
+            attentionOf: [0, 9, 47],
+            masses: AttentionMassNeeds(rows: Array(tokens.indices), segments: [0..<10, 10..<48]))
         #expect(try engine.prefill(tokens, logits: .all, observer: recorder).logits == plain)
     }
 

@@ -178,6 +178,7 @@ import Testing
 
     @Test(arguments: [
         LayerNeeds(attentionAtSelection: [5]), LayerNeeds(attentionOf: [5]),
+        LayerNeeds(masses: AttentionMassNeeds(rows: [5], segments: [0..<3])),
     ])
     func `a look at merged attention is refused, a look at the rest is not`(needs: LayerNeeds) throws {
         let recorder = Recorder()

@@ -10,6 +10,7 @@ final class Recorder: LayerObserver {
     var events: [String] = []
     var projections: [LayerProjection] = []
     var attentions: [LayerAttention] = []
+    var masses: [LayerMasses] = []
     /// Called with each projection, before the selection.
     var onSelect: (LayerProjection) -> Void = { _ in }
 
@@ -33,5 +34,10 @@ final class Recorder: LayerObserver {
     func layerAttended(_ attention: LayerAttention) throws(TesseraError) {
         events.append("attended \(attention.layer)")
         attentions.append(attention)
+    }
+
+    func layerWeighed(_ masses: LayerMasses) throws(TesseraError) {
+        events.append("weighed \(masses.layer)")
+        self.masses.append(masses)
     }
 }
