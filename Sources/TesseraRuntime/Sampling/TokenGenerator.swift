@@ -62,6 +62,7 @@ public struct TokenGenerator {
     private let slot: Int
     private let position: Int32
     private let parallel: ParallelContexts?
+    private let companion: (any DecodingCompanion)?
     private let maximum: Int
     private let stopTokens: Set<TokenID>
     private var sampler: Sampler
@@ -80,9 +81,11 @@ public struct TokenGenerator {
     ///   - sampling: How tokens are drawn.
     ///   - limits: When the answer ends.
     ///   - parallel: Contexts of the prompt that were encoded side by side; every token attends to them as such.
+    ///   - companion: Has rows of the prompt recomputed together with each token; nil for none.
     public init(
         _ runtime: any ModelRuntime, over buffer: KVBuffer, after logits: [Float], slot: Int, position: Int32,
-        sampling: SamplingOptions, limits: Limits, parallel: ParallelContexts? = nil
+        sampling: SamplingOptions, limits: Limits, parallel: ParallelContexts? = nil,
+        companion: (any DecodingCompanion)? = nil
     ) {
         self.runtime = runtime
         self.buffer = buffer
@@ -90,6 +93,7 @@ public struct TokenGenerator {
         self.slot = slot
         self.position = position
         self.parallel = parallel
+        self.companion = companion
         sampler = Sampler(sampling)
         stopTokens = limits.stopTokens ?? runtime.tokenizer.endings
         text = GeneratedText(runtime.tokenizer, stops: limits.stopTexts)
@@ -99,7 +103,8 @@ public struct TokenGenerator {
 
     /// The next piece; nil when the answer has ended.
     ///
-    /// - Throws: what the runtime throws, or ``TesseraError`` of code `corrupt` when the logits are not numbers.
+    /// - Throws: what the runtime throws, or ``TesseraError`` of code `corrupt` when the logits are not numbers, and of
+    ///   code `invalidInput` when a companion names rows that are not of the prompt.
     public mutating func next() throws(TesseraError) -> Piece? {
         if end == nil, let piece = try step() { return piece }
         guard !isFlushed else { return nil }
@@ -136,9 +141,14 @@ public struct TokenGenerator {
     private func decode(_ token: TokenID) throws(TesseraError) -> [Float] {
         let step = tokens.count - 1
         buffer.setPositions([position + Int32(step)], from: slot + step)
+        let stale = companion?.rows(before: step) ?? []
+        if let stranger = stale.first(where: { $0.slot >= slot }) {
+            throw TesseraError(
+                .invalidInput, "the slot \(stranger.slot) to recompute does not lie in the prompt's \(slot)")
+        }
         let call = PartialPrefill(
-            input: .tokens([token]), slots: [slot + step], keyCount: slot + step + 1, logits: .last,
-            parallel: parallel)
-        return try runtime.prefill(call, over: buffer, observer: nil).logits
+            input: .tokens(stale.map(\.token) + [token]), slots: stale.map(\.slot) + [slot + step],
+            keyCount: slot + step + 1, logits: .last, parallel: parallel)
+        return try runtime.prefill(call, over: buffer, observer: companion?.observer).logits
     }
 }
