@@ -28,18 +28,22 @@ import Testing
         let slots = [4, 5, 20, 33, 47]
         let before = (0..<3).map { layer in slots.map { buffer.rows($0..<$0 + 1, of: layer) } }
         recorder.needs = LayerNeeds(keysAndValues: true, displaced: true)
+        // Expectations wait until the call is over: the engine's thread belongs to no test.
+        var now: [[(keys: [Float], values: [Float])]] = []
         recorder.onSelect = { projection in
-            let now = slots.map { buffer.rows($0..<$0 + 1, of: projection.layer) }
-            #expect(projection.placedKeys == now.flatMap(\.keys))
-            #expect(projection.values == now.flatMap(\.values))
-            #expect(projection.displacedKeys == before[projection.layer].flatMap(\.keys))
-            #expect(projection.displacedValues == before[projection.layer].flatMap(\.values))
-            #expect(projection.displacedKeys != projection.placedKeys)
+            now.append(slots.map { buffer.rows($0..<$0 + 1, of: projection.layer) })
         }
         try engine.prefill(
             slots.map { tokens[$0] }, at: slots, over: buffer, keyCount: tokens.count, logits: .last,
             observer: recorder)
         #expect(recorder.projections.count == 3)
+        for (layer, projection) in recorder.projections.enumerated() {
+            #expect(projection.placedKeys == now[layer].flatMap(\.keys))
+            #expect(projection.values == now[layer].flatMap(\.values))
+            #expect(projection.displacedKeys == before[layer].flatMap(\.keys))
+            #expect(projection.displacedValues == before[layer].flatMap(\.values))
+            #expect(projection.displacedKeys != projection.placedKeys)
+        }
     }
 
     @Test func `recomputed over its own KV, nothing is displaced by anything else`() throws {
