@@ -33,13 +33,33 @@ public struct ChunkKey: Sendable, Hashable, CustomStringConvertible {
         self.init(kind: "prefix", fingerprint, namespace, tokens)
     }
 
+    /// The key of a contextual variant: a chunk's KV as it was captured behind named other chunks.
+    ///
+    /// - Parameters:
+    ///   - fingerprint: The digest of the model's fingerprint.
+    ///   - namespace: The tenant scope.
+    ///   - tokens: The ids of the chunk alone.
+    ///   - behind: The isolated keys of the chunks that stood before it, in the order of the prompt.
+    public init(fingerprint: Digest256, namespace: String, chunk tokens: [TokenID], behind: [ChunkKey]) {
+        var digester = Self.digester(kind: "variant", fingerprint, namespace, tokens)
+        digester.add(behind.count)
+        for key in behind { digester.add(key.digest) }
+        digest = digester.digest()
+    }
+
     private init(kind: String, _ fingerprint: Digest256, _ namespace: String, _ tokens: [TokenID]) {
+        digest = Self.digester(kind: kind, fingerprint, namespace, tokens).digest()
+    }
+
+    private static func digester(
+        kind: String, _ fingerprint: Digest256, _ namespace: String, _ tokens: [TokenID]
+    ) -> Digester {
         var digester = Digester()
         digester.add(kind)
         digester.add(fingerprint)
         digester.add(namespace)
         digester.add(tokens)
-        digest = digester.digest()
+        return digester
     }
 
     /// 64 lower-case hexadecimal digits.

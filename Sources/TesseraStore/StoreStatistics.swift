@@ -4,10 +4,12 @@ package import TesseraKV
 
 /// What a store holds and how it has served since it was opened.
 package struct StoreStatistics: Sendable {
-    /// The records of one kind in one namespace.
+    /// The records of one kind and provenance in one namespace; variants are counted apart from chunks.
     package struct Tally: Sendable, Equatable {
         /// What the records stand for.
         package var kind: RecordKind
+        /// Behind what their KV was computed.
+        package var provenance: Provenance
         /// The tenant scope.
         package var namespace: String
         /// How many there are.
@@ -18,7 +20,7 @@ package struct StoreStatistics: Sendable {
         package var byteCount: Int
     }
 
-    /// What is stored, by kind and namespace.
+    /// What is stored, by kind, provenance and namespace.
     package var tallies: [Tally]
     /// Lookups that found their record.
     package var hits: Int
@@ -35,6 +37,8 @@ package struct StoreStatistics: Sendable {
 
     /// The number of all records.
     package var records: Int { tallies.reduce(0) { $0 + $1.records } }
+    /// The number of contextual variants among them.
+    package var variants: Int { tallies.reduce(0) { $0 + ($1.provenance == .contextual ? $1.records : 0) } }
     /// The tokens of all records.
     package var tokens: Int { tallies.reduce(0) { $0 + $1.tokens } }
     /// The bytes of all records' layers.

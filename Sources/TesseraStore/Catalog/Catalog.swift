@@ -30,8 +30,27 @@ final class Catalog: Sendable {
         var last: Int64 = 0
     }
 
+    /// Where a record lies, as far as the books are concerned.
+    struct Place {
+        var record: UInt64
+        var byteCount: Int
+        /// The chunk that it is a variant of.
+        var owner: ChunkKey?
+
+        init(_ header: RecordHeader) {
+            (record, byteCount, owner) = (header.record, header.byteCount, header.variantOwner)
+        }
+
+        fileprivate init(_ row: Row) {
+            (record, byteCount) = (UInt64(clamping: row[0] as Int64), row[1])
+            owner = (row[2] as Data?).flatMap(Digest256.init(bytes:)).map(ChunkKey.init(digest:))
+        }
+    }
+
     private let pool: DatabasePool
     let path: String
+    /// Whether opening brought the file up from a schema that doesn't know variants.
+    let wasUpgraded: Bool
 
     /// Opens the file, creating it where there is none.
     init(path: String) throws(TesseraError) {
@@ -42,13 +61,21 @@ final class Catalog: Sendable {
         }
         let settings = configuration
         pool = try catalogErrors(path) { try DatabasePool(path: path, configuration: settings) }
-        try catalogErrors(path) { try Self.migrator.migrate(pool) }
+        let database = pool
+        wasUpgraded = try catalogErrors(path) {
+            let known = try database.read { try Self.migrator.appliedIdentifiers($0) }
+            try Self.migrator.migrate(database)
+            return known == ["1"]
+        }
     }
 
     private static var migrator: DatabaseMigrator {
         var migrator = DatabaseMigrator()
         migrator.registerMigration("1") { database in
             try database.execute(sql: schema)
+        }
+        migrator.registerMigration("2") { database in
+            try database.execute(sql: variants)
         }
         return migrator
     }
@@ -71,6 +98,12 @@ final class Catalog: Sendable {
             uses INTEGER NOT NULL DEFAULT 0
         );
         CREATE INDEX prefix ON chunk (fingerprint, namespace, tokens) WHERE kind = 1;
+        """
+
+    /// Before it there were no variants. A build that doesn't know them leaves them out of a catalog that it makes.
+    private static let variants = """
+        ALTER TABLE chunk ADD COLUMN owner BLOB;
+        CREATE INDEX variant ON chunk (fingerprint, namespace, owner) WHERE owner IS NOT NULL;
         """
 
     /// Closes the file; everything in it is on disk then.
@@ -102,6 +135,11 @@ final class Catalog: Sendable {
                 }
             }
         }
+    }
+
+    /// Forgets how far the catalog has come, so that it is made again.
+    func forget() throws(TesseraError) {
+        try catalogErrors(path) { try pool.write { try $0.execute(sql: "DELETE FROM position") } }
     }
 
     /// Takes in the headers of keys that changed, nil for those that are gone, and notes how far it has come.
@@ -160,8 +198,9 @@ final class Catalog: Sendable {
         let name = try database.makeStatement(sql: "INSERT OR IGNORE INTO fingerprint (digest) VALUES (?)")
         let insert = try database.makeStatement(
             sql: """
-                INSERT INTO chunk (record, key, kind, fingerprint, namespace, tokens, bytes, codec, provenance, created)
-                VALUES (?, ?, ?, (SELECT id FROM fingerprint WHERE digest = ?), ?, ?, ?, ?, ?, ?)
+                INSERT INTO chunk (record, key, kind, fingerprint, namespace, tokens, bytes, codec, provenance, created,
+                    owner)
+                VALUES (?, ?, ?, (SELECT id FROM fingerprint WHERE digest = ?), ?, ?, ?, ?, ?, ?, ?)
                 ON CONFLICT (key) DO UPDATE SET record = excluded.record, created = excluded.created
                 """)
         for (key, header) in changes {
@@ -175,6 +214,7 @@ final class Catalog: Sendable {
             try insert.execute(arguments: [
                 Int64(header.record), key, header.kind.rawValue, fingerprint, header.namespace, header.tokens.count,
                 header.byteCount, header.codec, header.provenance.rawValue, header.created,
+                header.variantOwner.map { Data($0.digest.bytes) },
             ])
         }
     }
@@ -197,7 +237,7 @@ extension Catalog {
         }
     }
 
-    /// The keys of all chunks of a fingerprint and namespace.
+    /// The keys of the isolated records of all chunks of a fingerprint and namespace.
     func chunkKeys(fingerprint: Digest256, namespace: String) throws(TesseraError) -> [ChunkKey] {
         try catalogErrors(path) {
             try pool.read { database in
@@ -205,9 +245,49 @@ extension Catalog {
                     database,
                     sql: """
                         SELECT key FROM chunk
-                        WHERE kind = 0 AND fingerprint = (SELECT id FROM fingerprint WHERE digest = ?) AND namespace = ?
-                        """, arguments: [Data(fingerprint.bytes), namespace]
+                        WHERE kind = 0 AND provenance = 0 AND namespace = ?
+                            AND fingerprint = (SELECT id FROM fingerprint WHERE digest = ?)
+                        """, arguments: [namespace, Data(fingerprint.bytes)]
                 ).compactMap { Digest256(bytes: $0).map(ChunkKey.init(digest:)) }
+            }
+        }
+    }
+
+    /// The keys of the chunks of a fingerprint and namespace that have variants.
+    func variantOwners(fingerprint: Digest256, namespace: String) throws(TesseraError) -> Set<ChunkKey> {
+        try catalogErrors(path) {
+            try pool.read { database in
+                let owners = try Data.fetchAll(
+                    database,
+                    sql: """
+                        SELECT DISTINCT owner FROM chunk
+                        WHERE owner IS NOT NULL AND namespace = ?
+                            AND fingerprint = (SELECT id FROM fingerprint WHERE digest = ?)
+                        """, arguments: [namespace, Data(fingerprint.bytes)])
+                return Set(owners.compactMap { Digest256(bytes: $0).map(ChunkKey.init(digest:)) })
+            }
+        }
+    }
+
+    /// The chunk records, isolated and contextual, of a fingerprint and namespace, with their bytes and uses.
+    func records(
+        fingerprint: Digest256, namespace: String
+    ) throws(TesseraError) -> [(key: ChunkKey, bytes: Int, uses: Int)] {
+        try catalogErrors(path) {
+            try pool.read { database in
+                var records: [(key: ChunkKey, bytes: Int, uses: Int)] = []
+                let rows = try Row.fetchCursor(
+                    database,
+                    sql: """
+                        SELECT key, bytes, uses FROM chunk
+                        WHERE kind = 0 AND namespace = ?
+                            AND fingerprint = (SELECT id FROM fingerprint WHERE digest = ?)
+                        """, arguments: [namespace, Data(fingerprint.bytes)])
+                while let row = try rows.next() {
+                    guard let digest = Digest256(bytes: row[0] as Data) else { continue }
+                    records.append((ChunkKey(digest: digest), row[1], row[2]))
+                }
+                return records
             }
         }
     }
@@ -225,32 +305,35 @@ extension Catalog {
         }
     }
 
-    /// The number and the bytes of a key's record; nil for one that isn't there.
-    func place(of key: ChunkKey) throws(TesseraError) -> (record: UInt64, byteCount: Int)? {
+    /// Where a key's record lies; nil for one that isn't there.
+    func place(of key: ChunkKey) throws(TesseraError) -> Place? {
         try catalogErrors(path) {
             try pool.read { database in
                 try Row.fetchOne(
-                    database, sql: "SELECT record, bytes FROM chunk WHERE key = ?", arguments: [Data(key.digest.bytes)]
-                ).map { (UInt64(clamping: $0[0] as Int64), $0[1]) }
+                    database, sql: "SELECT record, bytes, owner FROM chunk WHERE key = ?",
+                    arguments: [Data(key.digest.bytes)]
+                ).map(Place.init)
             }
         }
     }
 
-    /// What is stored, by kind and namespace.
+    /// What is stored, by kind, provenance and namespace.
     func tallies() throws(TesseraError) -> [StoreStatistics.Tally] {
         try catalogErrors(path) {
             try pool.read { database in
                 try Row.fetchAll(
                     database,
                     sql: """
-                        SELECT kind, namespace, count(*), sum(tokens), sum(bytes) FROM chunk
-                        GROUP BY kind, namespace ORDER BY kind, namespace
+                        SELECT kind, provenance, namespace, count(*), sum(tokens), sum(bytes) FROM chunk
+                        GROUP BY kind, provenance, namespace ORDER BY kind, provenance, namespace
                         """
                 ).compactMap { row in
-                    RecordKind(rawValue: row[0]).map { kind in
-                        StoreStatistics.Tally(
-                            kind: kind, namespace: row[1], records: row[2], tokens: row[3], byteCount: row[4])
+                    guard let kind = RecordKind(rawValue: row[0]), let provenance = Provenance(rawValue: row[1]) else {
+                        return nil
                     }
+                    return StoreStatistics.Tally(
+                        kind: kind, provenance: provenance, namespace: row[2], records: row[3], tokens: row[4],
+                        byteCount: row[5])
                 }
             }
         }

@@ -47,7 +47,9 @@ struct CatalogKeeper {
             var part: [(key: ChunkKey, header: RecordHeader?)] = []
             try database.scan(from: start, upTo: StoreKey.headers.end) { (key, value) throws(TesseraError) in
                 start = [UInt8](key) + [0]
-                if let chunk = StoreKey.chunk(ofHeader: key), let header = try? RecordHeader(value, for: chunk) {
+                if let chunk = StoreKey.chunk(ofHeader: key), let header = try? RecordHeader(value, for: chunk),
+                    try session.isComplete(header, chunk)
+                {
                     part.append((chunk, header))
                 }
                 return part.count < 1000
@@ -70,6 +72,6 @@ struct CatalogKeeper {
 
     /// A key's header; none when it is damaged, as a lookup will find out and count.
     private func header(_ key: ChunkKey) throws(TesseraError) -> RecordHeader? {
-        do { return try session.header(key) } catch  where error.code == .corrupt { return nil }
+        do { return try session.completeHeader(key) } catch  where error.code == .corrupt { return nil }
     }
 }

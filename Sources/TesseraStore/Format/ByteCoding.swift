@@ -4,7 +4,12 @@ internal import TesseraKV
 
 /// Writes a record's fields one behind the other, numbers in little-endian order, a checksum at the end.
 struct ByteWriter {
-    private(set) var bytes: [UInt8] = []
+    private(set) var bytes: [UInt8]
+
+    /// Starts with bytes that are there already.
+    init(_ bytes: [UInt8] = []) {
+        self.bytes = bytes
+    }
 
     mutating func add(_ value: some FixedWidthInteger) {
         withUnsafeBytes(of: value.littleEndian) { bytes.append(contentsOf: $0) }
@@ -23,6 +28,12 @@ struct ByteWriter {
     mutating func add(_ tokens: [TokenID]) {
         add(UInt32(tokens.count))
         for token in tokens { add(token) }
+    }
+
+    /// Adds bytes behind their 32-bit count.
+    mutating func add(_ opaque: [UInt8]) {
+        add(UInt32(opaque.count))
+        bytes.append(contentsOf: opaque)
     }
 
     /// Closes the record: all that was written, then its checksum under `seed`.
@@ -83,6 +94,16 @@ struct ByteReader {
         let count = try self.count(of: MemoryLayout<TokenID>.size)
         let bytes = try take(count * MemoryLayout<TokenID>.size)
         return (0..<count).map { TokenID(littleEndian: bytes.loadUnaligned(fromByteOffset: 4 * $0, as: TokenID.self)) }
+    }
+
+    mutating func bytes() throws(TesseraError) -> [UInt8] {
+        [UInt8](try take(try count(of: 1)))
+    }
+
+    /// Everything that is left.
+    mutating func remainder() -> [UInt8] {
+        defer { rest = UnsafeRawBufferPointer(rebasing: rest.suffix(0)) }
+        return [UInt8](rest)
     }
 
     /// A 32-bit count of items of at least `size` bytes each, all of which must lie within the record.

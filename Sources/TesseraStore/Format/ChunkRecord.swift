@@ -16,6 +16,8 @@ package enum Provenance: UInt8, Sendable, Hashable, CaseIterable {
     case isolated = 0
     /// At the head of a prompt, with nothing before it.
     case prefix = 1
+    /// Behind named other chunks; what a variant is.
+    case contextual = 2
 }
 
 /// A KV as it is handed to the store: what it is of, and one opaque run of bytes per layer, made by a codec.
@@ -36,6 +38,10 @@ package struct ChunkRecord: Sendable {
     package let codec: String
     /// Behind what the KV was computed.
     package let provenance: Provenance
+    /// The isolated keys of the chunks that the KV was captured behind, in their order; empty unless it is contextual.
+    package let behind: [ChunkKey]
+    /// What the capture measured, for whoever chooses among variants; the store doesn't read it.
+    package let statistics: [UInt8]
     /// The bytes of each layer, from layer 0.
     package let layers: [[UInt8]]
 
@@ -54,7 +60,23 @@ package struct ChunkRecord: Sendable {
         }
         (self.kind, self.fingerprint, self.namespace, self.tokens) = (kind, fingerprint, namespace, tokens)
         (self.layout, self.codec, self.layers) = (layout, codec, layers)
+        (behind, statistics) = ([], [])
     }
+
+    /// Makes the record of a contextual variant; its key follows from fingerprint, namespace, tokens and `behind`.
+    package init(
+        behind: [ChunkKey], statistics: [UInt8], fingerprint: Digest256, namespace: String, tokens: [TokenID],
+        layout: KVLayout, codec: String, layers: [[UInt8]]
+    ) {
+        key = ChunkKey(fingerprint: fingerprint, namespace: namespace, chunk: tokens, behind: behind)
+        (kind, provenance) = (.chunk, .contextual)
+        (self.fingerprint, self.namespace, self.tokens) = (fingerprint, namespace, tokens)
+        (self.layout, self.codec, self.layers) = (layout, codec, layers)
+        (self.behind, self.statistics) = (behind, statistics)
+    }
+
+    /// The key of the isolated variant of the same tokens.
+    package var chunk: ChunkKey { ChunkKey(fingerprint: fingerprint, namespace: namespace, chunk: tokens) }
 
     /// The size of all layers.
     package var byteCount: Int { layers.reduce(0) { $0 + $1.count } }
@@ -75,6 +97,21 @@ package struct ChunkRecord: Sendable {
         }
         guard layers.allSatisfy({ !$0.isEmpty && $0.count <= RecordHeader.largestLayer }) else {
             throw TesseraError(.invalidInput, "a layer has 1 to \(RecordHeader.largestLayer) bytes")
+        }
+        if provenance == .contextual { try validateContext() }
+    }
+
+    private func validateContext() throws(TesseraError) {
+        guard (1...VariantRecord.mostBehind).contains(behind.count) else {
+            throw TesseraError(
+                .invalidInput,
+                "a variant stands behind 1 to \(VariantRecord.mostBehind) chunks, this one behind \(behind.count)")
+        }
+        guard statistics.count <= VariantRecord.largestStatistics else {
+            throw TesseraError(
+                .invalidInput,
+                "a variant's statistics have at most \(VariantRecord.largestStatistics) bytes, these have "
+                    + "\(statistics.count)")
         }
     }
 }

@@ -26,13 +26,23 @@ struct RecordHeader: Sendable, Equatable {
     var layers: [Layer]
 
     static let magic: UInt32 = 0x4B53_5354  // "TSSK"
-    static let version: UInt16 = 1
+    /// The version that a provenance takes. A build that knew only version 1 would take a contextual record for damage
+    /// and throw it out; a higher version it leaves alone.
+    private static func version(of provenance: Provenance) -> UInt16 {
+        provenance == .contextual ? 2 : 1
+    }
     static let mostTokens = 1 << 24
     static let longestText = 1024
     static let largestLayer = 1 << 30
 
     /// The size of all layers.
     var byteCount: Int { layers.reduce(0) { $0 + $1.byteCount } }
+
+    /// The isolated key of the tokens of a contextual variant; nil for any other record.
+    var variantOwner: ChunkKey? {
+        guard provenance == .contextual else { return nil }
+        return ChunkKey(fingerprint: fingerprint, namespace: namespace, chunk: tokens)
+    }
 
     init(of chunk: ChunkRecord, record: UInt64, created: Int64) {
         (kind, provenance, self.record, self.created) = (chunk.kind, chunk.provenance, record, created)
@@ -49,7 +59,7 @@ struct RecordHeader: Sendable, Equatable {
     func encoded(for key: ChunkKey) -> [UInt8] {
         var writer = ByteWriter()
         writer.add(Self.magic)
-        writer.add(Self.version)
+        writer.add(Self.version(of: provenance))
         writer.add(kind.rawValue)
         writer.add(provenance.rawValue)
         writer.add(record)
@@ -75,11 +85,15 @@ struct RecordHeader: Sendable, Equatable {
     init(_ bytes: UnsafeRawBufferPointer, for key: ChunkKey) throws(TesseraError) {
         var reader = try ByteReader(sealed: bytes, name: "a record's header", seed: Self.seed(key))
         guard try reader.number() == Self.magic else { throw reader.damaged("magic number") }
-        guard try reader.number() == Self.version else {
+        let version = try reader.number(UInt16.self)
+        guard (1...2).contains(version) else {
             throw TesseraError(.unsupported, "a record has a format that only a newer Tessera reads; update Tessera")
         }
         guard let kind = RecordKind(rawValue: try reader.number()) else { throw reader.damaged("kind") }
         guard let provenance = Provenance(rawValue: try reader.number()) else { throw reader.damaged("provenance") }
+        guard version == Self.version(of: provenance), provenance != .contextual || kind == .chunk else {
+            throw reader.damaged("provenance")
+        }
         (self.kind, self.provenance) = (kind, provenance)
         record = try reader.number()
         created = try reader.number()
@@ -100,6 +114,11 @@ struct RecordHeader: Sendable, Equatable {
             layers.append(Layer(byteCount: byteCount, checksum: try reader.number()))
         }
         try reader.finish()
+    }
+
+    /// The provenance that a header's bytes speak of, unverified.
+    static func provenance(peeking bytes: UnsafeRawBufferPointer) -> Provenance? {
+        bytes.count > 7 ? Provenance(rawValue: bytes[7]) : nil
     }
 
     /// Whether the layers of a range are all there, with the lengths and checksums that the header says.

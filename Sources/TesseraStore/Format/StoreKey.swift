@@ -20,6 +20,8 @@ enum StoreKey {
     static let journal = range(of: "j")
     static let fingerprints = range(of: "f")
     static let quarantine = range(of: "q")
+    static let variants = range(of: "v")
+    static let assets = range(of: "a")
 
     static func header(_ key: ChunkKey) -> [UInt8] { headers.start + key.digest.bytes }
     static func segment(_ firstRecord: UInt64) -> [UInt8] { segments.start + bigEndian(firstRecord) }
@@ -29,6 +31,18 @@ enum StoreKey {
     static func quarantine(_ sequence: UInt64, _ key: ChunkKey) -> [UInt8] {
         quarantine.start + bigEndian(sequence) + key.digest.bytes
     }
+
+    static func variant(_ key: ChunkKey, of chunk: ChunkKey) -> [UInt8] {
+        variants.start + chunk.digest.bytes + key.digest.bytes
+    }
+
+    /// The keys of all variants of a chunk; the end lies beyond any digest.
+    static func variants(of chunk: ChunkKey) -> (start: [UInt8], end: [UInt8]) {
+        let start = variants.start + chunk.digest.bytes
+        return (start, start + [UInt8](repeating: .max, count: 33))
+    }
+
+    static func asset(_ name: String) -> [UInt8] { assets.start + Array(name.utf8) }
 
     /// The key of a layer record, in the column family of layers.
     static func layer(_ record: UInt64, _ layer: Int) -> [UInt8] {
@@ -43,6 +57,17 @@ enum StoreKey {
     /// The chunk key in a header's key; nil for a key that is none.
     static func chunk(ofHeader key: UnsafeRawBufferPointer) -> ChunkKey? {
         Digest256(bytes: key.dropFirst()).map(ChunkKey.init(digest:))
+    }
+
+    /// The variant's own key in the key of its small record; nil for a key that has none.
+    static func variant(ofRecord key: UnsafeRawBufferPointer) -> ChunkKey? {
+        Digest256(bytes: key.dropFirst(33)).map(ChunkKey.init(digest:))
+    }
+
+    /// The name in an asset's key; nil for one that is no UTF-8.
+    static func name(ofAsset key: UnsafeRawBufferPointer) -> String? {
+        let name = String(decoding: key.dropFirst(), as: UTF8.self)
+        return name.utf8.elementsEqual(key.dropFirst()) ? name : nil
     }
 
     /// The number in a segment's or a journal entry's key; nil for a key that has none.

@@ -12,11 +12,16 @@ extension ChunkStore {
     package func lookup(
         _ key: ChunkKey, fingerprint: Digest256, tokens: [TokenID]
     ) throws(TesseraError) -> StoredChunk? {
+        try lookup(key) { $0.fingerprint == fingerprint && $0.tokens == tokens }
+    }
+
+    /// Finds the record of a key and counts what comes of it; one that isn't `asked` for is a miss.
+    func lookup(_ key: ChunkKey, asked: (StoredChunk) -> Bool) throws(TesseraError) -> StoredChunk? {
         guard let chunk = try find(key, try session()) else {
             counters.misses.increment()
             return nil
         }
-        guard chunk.fingerprint == fingerprint, chunk.tokens == tokens else {
+        guard asked(chunk) else {
             counters.mismatches.increment()
             counters.misses.increment()
             return nil
@@ -51,17 +56,24 @@ extension ChunkStore {
         return nil
     }
 
-    /// Whether a record stands under each key. Nothing of it is verified and nothing is counted.
+    /// Whether a record stands under each key. Nothing of it is verified, but that a variant is complete, and nothing
+    /// is counted.
     ///
     /// - Complexity: O(keys), some microseconds for each.
     package func contains(_ keys: [ChunkKey]) throws(TesseraError) -> [Bool] {
-        let database = try session().database
+        let session = try session()
         var there: [Bool] = []
         there.reserveCapacity(keys.count)
-        for key in keys {
-            there.append(try database.withValue(StoreKey.header(key)) { (_) throws(TesseraError) in true } ?? false)
-        }
+        for key in keys { there.append(try contains(key, session)) }
         return there
+    }
+
+    private func contains(_ key: ChunkKey, _ session: StoreSession) throws(TesseraError) -> Bool {
+        let isVariant = try session.database.withValue(StoreKey.header(key)) { (bytes) throws(TesseraError) in
+            RecordHeader.provenance(peeking: bytes) == .contextual
+        }
+        guard isVariant == true else { return isVariant != nil }
+        do { return try session.completeHeader(key) != nil } catch  where error.code == .corrupt { return false }
     }
 
     /// Loads a record: all layers or a miss.
@@ -138,7 +150,7 @@ extension ChunkStore {
     /// A key's record; nil when there is none or its header is damaged, which is dealt with.
     private func find(_ key: ChunkKey, _ session: StoreSession) throws(TesseraError) -> StoredChunk? {
         do {
-            return try session.header(key).map { StoredChunk(key: key, header: $0) }
+            return try session.completeHeader(key).map { StoredChunk(key: key, header: $0) }
         } catch  where error.code == .corrupt {
             do {
                 try writing { (session, ledger) throws(TesseraError) in try quarantine(key, session, &ledger) }

@@ -35,7 +35,7 @@ extension ChunkStore {
                 continue
             }
             header.record = ledger.state.nextRecord + UInt64(moved.count)
-            moved.append(OutgoingRecord(key: key, header: header, layers: .pinned(pinned)))
+            moved.append(OutgoingRecord(moving: key, header, pinned))
         }
         guard !moved.isEmpty else { return }
         try write(moved, session, &ledger) { next in

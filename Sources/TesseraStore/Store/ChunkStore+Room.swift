@@ -29,7 +29,13 @@ extension ChunkStore {
     ) throws(TesseraError) {
         let layers = records.reduce(0) { $0 + $1.header.byteCount + 64 * $1.header.layers.count }
         let headers = records.reduce(0) { $0 + 4 * $1.header.tokens.count + 16 * $1.header.layers.count + 512 }
-        let needed = layers + 3 * headers + session.database.recordFileByteCount() + Self.slackBytes
+        let variants = records.reduce(0) { $0 + ($1.variant?.byteCount ?? 0) }
+        let needed = layers + 3 * headers + 2 * variants + session.database.recordFileByteCount() + Self.slackBytes
+        try makeRoom(for: needed, session, &ledger)
+    }
+
+    /// Refuses a write of so many bytes that would take the folder over its cap or the disk below its floor.
+    func makeRoom(for needed: Int, _ session: StoreSession, _ ledger: inout Ledger) throws(TesseraError) {
         guard session.directory.freeByteCount() - needed >= options.freeDiskFloor else {
             throw TesseraError(
                 .full,

@@ -44,8 +44,7 @@ extension ChunkStore {
                 outcomes.append(known ? .alreadyThere : .stored)
                 if known { continue }
                 let number = ledger.state.nextRecord + UInt64(fresh.count)
-                let header = RecordHeader(of: record, record: number, created: now)
-                fresh.append(OutgoingRecord(key: record.key, header: header, layers: .bytes(record.layers)))
+                fresh.append(OutgoingRecord(record, number: number, created: now))
             }
             if !fresh.isEmpty { try write(fresh, session, &ledger) }
             return outcomes
@@ -62,29 +61,36 @@ extension ChunkStore {
     @discardableResult
     package func remove(_ keys: some Sequence<ChunkKey>) throws(TesseraError) -> Int {
         let keys = Set(keys)
-        return try writing { (session, ledger) throws(TesseraError) in
-            var gone: [(key: ChunkKey, header: RecordHeader)] = []
-            for key in keys {
-                do throws(TesseraError) {
-                    if let header = try session.header(key) { gone.append((key, header)) }
-                } catch  where error.code == .corrupt {
-                    try quarantine(key, session, &ledger)
-                }
+        return try writing { (session, ledger) throws(TesseraError) in try remove(keys, session, &ledger) }
+    }
+
+    /// Removes records, and in the same commit the small `records`.
+    func remove(
+        _ keys: Set<ChunkKey>, with records: [[UInt8]] = [], _ session: StoreSession, _ ledger: inout Ledger
+    ) throws(TesseraError) -> Int {
+        var gone: [(key: ChunkKey, header: RecordHeader)] = []
+        for key in keys {
+            do throws(TesseraError) {
+                if let header = try session.header(key) { gone.append((key, header)) }
+            } catch  where error.code == .corrupt {
+                try quarantine(key, session, &ledger)
             }
-            guard !gone.isEmpty else { return 0 }
-            var dead: [ClosedRange<UInt64>] = []
-            try commit(session, &ledger) { (batch, next) in
-                for (key, header) in gone {
-                    batch.delete(StoreKey.header(key))
-                    next.release(record: header.record, byteCount: header.byteCount)
-                }
-                dead = next.removeDeadSegments()
-                return gone.map(\.key)
-            }
-            drop(dead, session)
-            reclaim(session, &ledger)
-            return gone.count
         }
+        guard !gone.isEmpty || !records.isEmpty else { return 0 }
+        var dead: [ClosedRange<UInt64>] = []
+        try commit(session, &ledger) { (batch, next) in
+            records.forEach(batch.delete)
+            for (key, header) in gone {
+                batch.delete(StoreKey.header(key))
+                if let chunk = header.variantOwner { batch.delete(StoreKey.variant(key, of: chunk)) }
+                next.release(record: header.record, byteCount: header.byteCount)
+            }
+            dead = next.removeDeadSegments()
+            return gone.map(\.key)
+        }
+        drop(dead, session)
+        reclaim(session, &ledger)
+        return gone.count
     }
 
     /// Writes records as the newest ones: their layers into files that RocksDB takes in, then, in one commit that
@@ -104,6 +110,10 @@ extension ChunkStore {
                 segments.forEach { next.append($0) }
                 for record in records {
                     batch.put(StoreKey.header(record.key), record.header.encoded(for: record.key))
+                    if let variant = record.variant, let chunk = record.header.variantOwner {
+                        batch.put(
+                            StoreKey.variant(record.key, of: chunk), variant.encoded(for: record.key, of: chunk))
+                    }
                 }
                 return records.map(\.key)
             }
@@ -113,6 +123,7 @@ extension ChunkStore {
             throw error
         }
         ledger.writtenBytes += segments.reduce(0) { $0 + Int($1.byteCount) }
+        ledger.writtenBytes += records.reduce(0) { $0 + ($1.variant?.byteCount ?? 0) }
     }
 
     /// Deletes the files of ranges that no header points into. If that fails, the next opening does it.
@@ -177,7 +188,7 @@ extension ChunkStore {
         _ key: ChunkKey, _ session: StoreSession, _ ledger: inout Ledger
     ) throws(TesseraError) -> Bool {
         do {
-            guard let header = try session.header(key) else { return false }
+            guard let header = try session.completeHeader(key) else { return false }
             if ledger.holds(record: header.record) { return true }
         } catch  where error.code == .corrupt {}
         try quarantine(key, session, &ledger)

@@ -22,9 +22,11 @@ struct StoreOpening {
         let (catalog, note) = try Self.openCatalog(directory, database)
         session = StoreSession(directory: directory, database: database, catalog: catalog)
         if let note { notes.append(note) }
+        // A build that knew no variants may have made the catalog again, without them.
+        if catalog.wasUpgraded, try Self.holdsVariants(database) { try catalog.forget() }
         if try CatalogKeeper(session).catchUp(with: ledger.state) == .madeAgain, ledger.state.sequence > 0, note == nil
         {
-            notes.append("made the catalog again: it was missing or another store's")
+            notes.append("made the catalog again: it was missing, older or another store's")
         }
     }
 
@@ -69,6 +71,15 @@ struct StoreOpening {
             return true
         }
         return Ledger(state: state, segments: segments)
+    }
+
+    private static func holdsVariants(_ database: RocksDatabase) throws(TesseraError) -> Bool {
+        var found = false
+        try database.scan(from: StoreKey.variants.start, upTo: StoreKey.variants.end) { (_, _) throws(TesseraError) in
+            found = true
+            return false
+        }
+        return found
     }
 
     /// Deletes files of layers that no commit claims: a process was killed between writing them and the commit, or

@@ -18,4 +18,39 @@ final class StoreSession: Sendable {
             try RecordHeader(bytes, for: key)
         }
     }
+
+    /// A record's header, if nothing that belongs to it is missing; nil when there is none.
+    ///
+    /// - Throws: `corrupt` when the header is damaged, or the small record without which a variant is none.
+    func completeHeader(_ key: ChunkKey) throws(TesseraError) -> RecordHeader? {
+        guard let header = try header(key) else { return nil }
+        guard try isComplete(header, key) else {
+            throw TesseraError(.corrupt, "a variant has lost what it was captured behind")
+        }
+        return header
+    }
+
+    /// Whether the small record of a variant is there and sound; true for any other header.
+    func isComplete(_ header: RecordHeader, _ key: ChunkKey) throws(TesseraError) -> Bool {
+        guard let chunk = header.variantOwner else { return true }
+        do {
+            return try database.withValue(StoreKey.variant(key, of: chunk)) { (bytes) throws(TesseraError) in
+                _ = try VariantRecord(bytes, for: key, of: chunk)
+                return true
+            } ?? false
+        } catch  where error.code == .corrupt {
+            return false
+        }
+    }
+
+    /// Whether what stands under a key is a variant of a chunk, as far as can be told: also where nothing stands or
+    /// the header is damaged.
+    func isVariant(_ key: ChunkKey, of chunk: ChunkKey) throws(TesseraError) -> Bool {
+        do {
+            guard let header = try header(key) else { return true }
+            return header.variantOwner == chunk
+        } catch  where error.code == .corrupt {
+            return true
+        }
+    }
 }
