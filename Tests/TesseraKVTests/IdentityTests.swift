@@ -59,6 +59,23 @@ struct Identity {
         #expect(key != ChunkKey(fingerprint: digest, namespace: "a", prefix: [1, 2]))
     }
 
+    @Test func `variants' keys differ by what they stand behind, its order and its count, and by all else`() {
+        let digest = Self.base.digest
+        func key(_ behind: [ChunkKey], namespace: String = "a", tokens: [TokenID] = [1, 2]) -> ChunkKey {
+            ChunkKey(fingerprint: digest, namespace: namespace, chunk: tokens, behind: behind)
+        }
+        let one = ChunkKey(fingerprint: digest, namespace: "a", chunk: [3])
+        let two = ChunkKey(fingerprint: digest, namespace: "a", chunk: [4])
+        let keys = [
+            key([]), key([one]), key([two]), key([one, two]), key([two, one]), key([one, one]),
+            key([one], namespace: "b"), key([one], tokens: [2, 1]),
+            ChunkKey(fingerprint: Digest256(of: Data("x".utf8)), namespace: "a", chunk: [1, 2], behind: [one]),
+            ChunkKey(fingerprint: digest, namespace: "a", chunk: [1, 2]),
+        ]
+        #expect(Set(keys).count == keys.count)
+        #expect(key([one, two]) == key([one, two]))
+    }
+
     @Test func `equal fingerprints have no differences`() {
         #expect(Self.base.differences(from: Self.base).isEmpty)
     }

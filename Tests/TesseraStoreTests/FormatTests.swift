@@ -49,6 +49,28 @@ import Testing
                 + "e379525ef6ed")
     }
 
+    @Test func `a variant's header has version 2, which older builds leave alone, and is else as version 1`() throws {
+        let variant = Sample.variant(1, behind: [2])
+        let header = RecordHeader(of: variant, record: 7, created: 123)
+        let bytes = header.encoded(for: variant.key)
+        #expect(Array(bytes[4..<8]) == [2, 0, 0, 2])
+        #expect(try decode(bytes, for: variant.key) == header)
+        var isolated = header
+        isolated.provenance = .isolated
+        #expect(isolated.encoded(for: variant.key)[8..<(bytes.count - 8)] == bytes[8..<(bytes.count - 8)])
+        let seed = variant.key.digest.bytes.withUnsafeBytes { checksum($0) }
+        func code(_ change: (inout [UInt8]) -> Void) -> TesseraError.Code? {
+            var body = Array(bytes.dropLast(8))
+            change(&body)
+            return TesseraStoreTests.code { _ = try decode(ByteWriter(body).sealed(seed: seed), for: variant.key) }
+        }
+        #expect(code { $0[4] = 1 } == .corrupt)
+        #expect(code { $0[4] = 0 } == .unsupported)
+        #expect(code { $0[4] = 3 } == .unsupported)
+        #expect(code { $0[6] = 1 } == .corrupt)
+        #expect(code { $0[7] = 0 } == .corrupt)
+    }
+
     @Test func `a header with any byte changed or missing is damage`() throws {
         let bytes = header.encoded(for: key)
         for index in bytes.indices {
@@ -90,15 +112,19 @@ import Testing
     }
 
     @Test func `counts beyond the record are refused before memory is taken for them`() throws {
-        for name in ["journal", "fingerprint"] {
+        for name in ["journal", "fingerprint", "variant"] {
             var writer = ByteWriter()
             if name == "journal" { writer.add(UInt64(1)) }
             writer.add(UInt32.max)
-            let bytes = writer.sealed()
+            // A variant's record is sealed with its keys.
+            let seed = name == "variant" ? (key.digest.bytes + key.digest.bytes).withUnsafeBytes { checksum($0) } : 0
+            let bytes = writer.sealed(seed: seed)
             let refusal = code {
                 try bytes.withBytes { (bytes) throws(TesseraError) in
                     if name == "journal" {
                         _ = try JournalEntry(bytes)
+                    } else if name == "variant" {
+                        _ = try VariantRecord(bytes, for: key, of: key)
                     } else {
                         _ = try FingerprintRecord(bytes, digest: Sample.fingerprint)
                     }
@@ -124,6 +150,13 @@ import Testing
         }
         try check(state.encoded) { (bytes) throws(TesseraError) in try StoreState(bytes) == state }
         try check(segment.encoded) { (bytes) throws(TesseraError) in try Segment(bytes, first: 3) == segment }
+        let variant = VariantRecord(behind: [key, Sample.record(2).key], statistics: [1, 2, 3])
+        try check(variant.encoded(for: key, of: key)) { (bytes) throws(TesseraError) in
+            try VariantRecord(bytes, for: key, of: key) == variant
+        }
+        try check(Asset.encoded([1, 2, 3], name: "a")) { (bytes) throws(TesseraError) in
+            try Asset.decoded(bytes, name: "a") == [1, 2, 3]
+        }
         try check(entry.encoded) { (bytes) throws(TesseraError) in try JournalEntry(bytes) == entry }
     }
 

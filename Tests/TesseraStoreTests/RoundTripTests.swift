@@ -125,9 +125,9 @@ import Testing
             ])
             #expect(
                 try store.statistics().tallies == [
-                    .init(kind: .chunk, namespace: "", records: 2, tokens: 40, byteCount: 600),
-                    .init(kind: .chunk, namespace: "b", records: 1, tokens: 20, byteCount: 300),
-                    .init(kind: .prefix, namespace: "b", records: 1, tokens: 20, byteCount: 300),
+                    .init(kind: .chunk, provenance: .isolated, namespace: "", records: 2, tokens: 40, byteCount: 600),
+                    .init(kind: .chunk, provenance: .isolated, namespace: "b", records: 1, tokens: 20, byteCount: 300),
+                    .init(kind: .prefix, provenance: .prefix, namespace: "b", records: 1, tokens: 20, byteCount: 300),
                 ])
         }
     }

@@ -23,6 +23,19 @@ enum Sample {
             layers: layers)
     }
 
+    /// A variant of the chunk that `record(number)` has, captured behind the chunks of other numbers.
+    static func variant(
+        _ number: Int, behind: [Int], namespace: String = "", fingerprint: Digest256 = fingerprint,
+        statistics: [UInt8] = [1, 2, 3], layerBytes: Int = 100
+    ) -> ChunkRecord {
+        let chunk = record(number, namespace: namespace, fingerprint: fingerprint)
+        var numbers = SplitMix64(seed: UInt64(number) << 32 | UInt64(behind.reduce(7) { $0 * 31 + $1 } & 0xFFFF_FFFF))
+        return ChunkRecord(
+            behind: behind.map { record($0, namespace: namespace, fingerprint: fingerprint).key },
+            statistics: statistics, fingerprint: fingerprint, namespace: namespace, tokens: chunk.tokens,
+            layout: layout, codec: "fp16", layers: (0..<layout.layers).map { _ in bytes(layerBytes, &numbers) })
+    }
+
     private static func bytes(_ count: Int, _ numbers: inout SplitMix64) -> [UInt8] {
         let words = (0..<(count + 7) / 8).map { _ in numbers.next() }
         return words.withUnsafeBytes { Array($0.prefix(count)) }
@@ -39,6 +52,11 @@ extension ChunkStore {
 
     func lookup(_ record: ChunkRecord) throws -> StoredChunk? {
         try lookup(record.key, fingerprint: record.fingerprint, tokens: record.tokens)
+    }
+
+    /// The variants of the chunk that a record is of.
+    func variants(_ record: ChunkRecord) throws -> [StoredVariant] {
+        try variants(of: record.chunk, fingerprint: record.fingerprint, tokens: record.tokens)
     }
 
     /// The layers of a record as they come back; nil for a miss.
