@@ -46,6 +46,35 @@ import Testing
         #expect(statistics.damaged == 0 && statistics.failedReads == 0 && statistics.records == 40)
     }
 
+    @Test func `variants that come and go are seen whole or not at all, and never taken for damage`() throws {
+        try withTemporaryDirectory { folder in
+            let store = try ChunkStore(in: folder)
+            let variants = (2..<8).map { Sample.variant(1, behind: [$0], layerBytes: 2000) }
+            try store.put(variants[0])
+            DispatchQueue.concurrentPerform(iterations: 4) { thread in
+                do {
+                    for round in 0..<(thread == 0 ? 25 : 400) {
+                        if thread == 0 {
+                            try store.put(Array(variants.dropFirst()))
+                            if round.isMultiple(of: 2) { try store.removeVariants(of: [variants[1].chunk]) }
+                            try store.remove(variants.dropFirst(3).map(\.key))
+                            continue
+                        }
+                        for found in try store.variants(variants[0]) {
+                            let record = try #require(variants.first { $0.key == found.key })
+                            #expect(found.behind == record.behind)
+                            let layers = try store.layers(of: record)
+                            #expect(layers == nil || layers == record.layers)
+                        }
+                    }
+                } catch { Issue.record(error) }
+            }
+            let statistics = try store.statistics()
+            #expect(statistics.damaged == 0 && statistics.failedReads == 0)
+            #expect(try store.variantRecords() == statistics.variants)
+        }
+    }
+
     @Test func `closing while others read ends their reads with a clear error`() throws {
         try withTemporaryDirectory { folder in
             let store = try ChunkStore(in: folder)
