@@ -1,10 +1,11 @@
-"""Writes the fixture corpus, the questions on it, and the held-out prompts (short and long ones by turns), all from
-fixed seeds.
+"""Writes the fixture corpus, the questions on it, and the held-out prompts, all from fixed seeds.
+
+The held-out prompts come in fours, a question of each kind on a short prompt, then on a long one, and so on: whoever
+reads the first 4·n lines has n questions of each kind, half of them on long prompts.
 
     python corpus.py ../models/rag-mini.tokenizer.json ../corpus ../qa
 """
 
-import itertools
 import json
 import random
 import sys
@@ -18,7 +19,7 @@ SEED = 30_000_001
 DOCUMENTS = 40
 LONGEST = 72            # tokens in one report, heading and marker included
 ASKED_PER_KIND = 30     # at most, on the corpus
-HELD_OUT_PER_KIND = 126     # of each suite
+HELD_OUT_PER_KIND = 500     # of each suite
 FORMS = ["text"] * 4 + ["markdown"] * 4 + ["html"] * 2
 SUFFIX = {"text": "txt", "markdown": "md", "html": "html"}
 
@@ -57,13 +58,16 @@ def main(tokenizer_path, corpus, qa):
             for q, name in rng.sample(every, min(ASKED_PER_KIND, len(every))):
                 f.write(json.dumps({"question": q.text, "answers": [q.answer.strip()], "kind": kind,
                                     "documents": [name] if kind != "unknown" else []}) + "\n")
-    suites = [evaluate.held_out(evaluate.HELD_OUT + 2, {k: HELD_OUT_PER_KIND for k in world.KINDS}, suite)
-              for suite in evaluate.SUITES]
-    with open(qa / "heldout.jsonl", "w") as f:
-        for p, chosen in filter(None, itertools.chain.from_iterable(itertools.zip_longest(*suites))):
+    held_out = {(suite, kind): [] for suite in evaluate.SUITES for kind in world.KINDS}
+    for suite in evaluate.SUITES:
+        for p, chosen in evaluate.held_out(evaluate.HELD_OUT + 2, {k: HELD_OUT_PER_KIND for k in world.KINDS}, suite):
             for q in chosen:
-                f.write(json.dumps({"system": p.system, "contexts": p.contexts, "question": q.text,
-                                    "answers": [q.answer.strip()], "kind": q.kind}) + "\n")
+                held_out[suite, q.kind].append({"system": p.system, "contexts": p.contexts, "question": q.text,
+                                                "answers": [q.answer.strip()], "kind": q.kind})
+    with open(qa / "heldout.jsonl", "w") as f:
+        for fours in zip(*held_out.values()):
+            for line in fours:
+                f.write(json.dumps(line) + "\n")
 
 
 if __name__ == "__main__":
