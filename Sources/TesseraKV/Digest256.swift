@@ -23,6 +23,11 @@ public struct Digest256: Sendable, Hashable, CustomStringConvertible {
         bytes = Array(hash)
     }
 
+    /// A digest is spread evenly already: eight bytes of it tell as much as all.
+    public func hash(into hasher: inout Hasher) {
+        hasher.combine(bytes.withUnsafeBytes { $0.loadUnaligned(as: UInt64.self) })
+    }
+
     /// 64 lower-case hexadecimal digits.
     public var description: String {
         bytes.map { String($0 >> 4, radix: 16) + String($0 & 15, radix: 16) }.joined()
@@ -61,7 +66,7 @@ public struct Digester: Sendable {
     /// Adds token ids behind their count, each as a 32-bit little-endian number.
     public mutating func add(_ tokens: some Collection<TokenID>) {
         add(tokens.count)
-        let littleEndian = tokens.map(\.littleEndian)
+        let littleEndian = tokens.map { $0.littleEndian }
         littleEndian.withUnsafeBytes { hash.update(bufferPointer: $0) }
     }
 
