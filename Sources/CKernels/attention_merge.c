@@ -37,8 +37,13 @@ void ck_attention_merge(
     }
 }
 
-float ck_attention_mass(const float *part, const float *whole, size_t heads) {
-    float sum = 0;
-    for (size_t h = 0; h < heads; h++) sum += expf(part[h] - whole[h]);
+float ck_attention_mass(const float *part, const float *whole, size_t heads, float *peak) {
+    float sum = 0, highest = 0;
+    for (size_t h = 0; h < heads; h++) {
+        float share = expf(part[h] - whole[h]);
+        sum += share;
+        highest = share > highest ? share : highest;
+    }
+    *peak = highest;
     return sum / (float)heads;
 }

@@ -126,13 +126,16 @@ public struct LayerMasses: Sendable {
     public var segments: Int
     /// Masses, (chosen row, segment), from 0 to 1.
     public var masses: [Float]
+    /// The same, of the query head that pays most instead of the mean of all, (row, segment).
+    public var peaks: [Float]
 
     /// Makes a view of all its parts.
-    public init(layer: Int, slots: [Int], segments: Int, masses: [Float]) {
+    public init(layer: Int, slots: [Int], segments: Int, masses: [Float], peaks: [Float]) {
         self.layer = layer
         self.slots = slots
         self.segments = segments
         self.masses = masses
+        self.peaks = peaks
     }
 }
 

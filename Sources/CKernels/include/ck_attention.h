@@ -97,6 +97,7 @@ void ck_attention_merge(
 ///
 /// @param part   (query head), log sums over the range
 /// @param whole  (query head), log sums over all keys
-float ck_attention_mass(const float *part, const float *whole, size_t heads);
+/// @param peak   takes the share of the query head that pays most
+float ck_attention_mass(const float *part, const float *whole, size_t heads, float *peak);
 
 #endif

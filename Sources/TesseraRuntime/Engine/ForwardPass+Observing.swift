@@ -159,6 +159,7 @@ extension ForwardPass {
         let heads = model.configuration.queryHeads
         let sums = try model.scratch.attended.reserve(weighed.rows.count * heads, of: Float.self)
         var masses = [Float](repeating: 0, count: weighed.rows.count * segments.count)
+        var peaks = masses
         for (index, segment) in segments.enumerated() where !segment.isEmpty && !weighed.rows.isEmpty {
             // Packed like the keys of the whole, so that both log sums are of the same scores.
             try attention(layer, [.init(slots: segment)]) { part throws(TesseraError) in
@@ -167,12 +168,13 @@ extension ForwardPass {
                     into: .init(logSums: sums))
             }
             for (place, row) in weighed.rows.enumerated() {
-                masses[place * segments.count + index] = ck_attention_mass(
-                    sums + place * heads, whole + row * heads, heads)
+                let index = place * segments.count + index
+                masses[index] = ck_attention_mass(sums + place * heads, whole + row * heads, heads, &peaks[index])
             }
         }
         return LayerMasses(
-            layer: layer, slots: weighed.rows.map { rows[$0].slot }, segments: segments.count, masses: masses)
+            layer: layer, slots: weighed.rows.map { rows[$0].slot }, segments: segments.count, masses: masses,
+            peaks: peaks)
     }
 
     /// Lends the attention of the present rows over some keys.
