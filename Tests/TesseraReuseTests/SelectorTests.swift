@@ -1,35 +1,37 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import TesseraKV
-import TesseraReuse
 import TesseraTestSupport
 import Testing
 
+@testable import TesseraReuse
+
 struct `selectors` {
-    let chunks = [10..<20, 25..<45, 45..<55]
+    let slots = [10..<20, 25..<45, 45..<55]
+    var chunks: [ReusedChunk] { slots.map { ReusedChunk(slots: $0) } }
+    var all: [Int] { slots.flatMap { $0 } }
 
     @Test func `none picks nothing and all picks everything, whatever the ratio`() {
         for ratio in [0, 0.15, 1] {
             #expect(Selector.none.plan(chunks: chunks, ratio: ratio, layers: 8) == .fixed([]))
-            #expect(Selector.all.plan(chunks: chunks, ratio: ratio, layers: 8) == .fixed(chunks.flatMap { $0 }))
+            #expect(Selector.all.plan(chunks: chunks, ratio: ratio, layers: 8) == .fixed(all))
         }
     }
 
     @Test func `firstK picks the head of each chunk`() {
         let plan = Selector.firstK(count: 2).plan(chunks: chunks, ratio: 0.9, layers: 8)
         #expect(plan == .fixed([10, 11, 25, 26, 45, 46]))
-        #expect(Selector.firstK(count: 64).plan(chunks: [3..<5], ratio: 0, layers: 8) == .fixed([3, 4]))
+        #expect(
+            Selector.firstK(count: 64).plan(chunks: [ReusedChunk(slots: 3..<5)], ratio: 0, layers: 8) == .fixed([3, 4]))
     }
 
     @Test func `random picks the budget, ascending, from reused slots only, and again the same for a seed`() {
-        let reused = Set(chunks.flatMap { $0 })
+        let reused = Set(all)
         var distinct: Set<[Int]> = []
         for seed in 0..<50 as Range<UInt64> {
-            guard case .fixed(let slots) = Selector.random(seed: seed).plan(chunks: chunks, ratio: 0.15, layers: 8)
-            else {
-                Issue.record("random is decided before layer 0")
-                return
-            }
+            let plan = Selector.random(seed: seed).plan(chunks: chunks, ratio: 0.15, layers: 8)
+            let slots = plan.fixed
+            #expect(plan == .fixed(slots))
             #expect(slots.count == 6)
             #expect(slots == slots.sorted() && Set(slots).isSubset(of: reused) && Set(slots).count == 6)
             #expect(Selector.random(seed: seed).plan(chunks: chunks, ratio: 0.15, layers: 8) == .fixed(slots))
@@ -39,16 +41,73 @@ struct `selectors` {
     }
 
     @Test func `deviation waits for its layer, 1 by default, unless there is nothing to choose`() {
-        #expect(Selector.deviation.plan(chunks: chunks, ratio: 0.15, layers: 8) == .byDeviation(layer: 1, budget: 6))
-        #expect(Selector.deviation.plan(chunks: chunks, ratio: 0, layers: 8) == .fixed([]))
-        #expect(Selector.deviation.plan(chunks: chunks, ratio: 1, layers: 8) == .fixed(chunks.flatMap { $0 }))
-        #expect(Selector.deviation.plan(chunks: chunks, ratio: 0.15, layers: 1) == .fixed(chunks.flatMap { $0 }))
-        #expect(
-            Selector.deviation(layer: 4).plan(chunks: chunks, ratio: 0.15, layers: 8)
-                == .byDeviation(layer: 4, budget: 6))
-        #expect(
-            Selector.deviation(layer: 4).plan(chunks: chunks, ratio: 0.15, layers: 4) == .fixed(chunks.flatMap { $0 }))
+        func plan(_ selector: Selector, _ ratio: Double, layers: Int = 8) -> SelectionPlan {
+            selector.plan(chunks: chunks, ratio: ratio, layers: layers)
+        }
+        func measured(_ measure: SelectionPlan.Measure, _ layer: Int, _ budget: Int) -> SelectionPlan {
+            SelectionPlan(
+                candidates: all, choice: .measured(measure, [SelectionStage(layer: layer, budget: budget)]))
+        }
+        #expect(plan(.deviation, 0.15) == measured(.values, 1, 6))
+        #expect(plan(.deviation(layer: 4), 0.15) == measured(.values, 4, 6))
+        #expect(plan(.deviation(layer: 2, of: .keys), 0.15) == measured(.keys, 2, 6))
+        #expect(plan(.deviationAttention(layer: 3), 0.15) == measured(.attendedValues, 3, 6))
+        #expect(plan(.deviation, 0) == .fixed([]))
+        #expect(plan(.deviation, 1) == .fixed(all))
+        #expect(plan(.deviation, 0.15, layers: 1) == .fixed(all))
+        #expect(plan(.deviation(layer: 4), 0.15, layers: 4) == .fixed(all))
         #expect(Selector.deviation.plan(chunks: [], ratio: 0.15, layers: 8) == .fixed([]))
+    }
+
+    @Test func `gradual filtering has nested budgets whose mean is the ratio`() {
+        let plan = Selector.deviation(layer: 1, gradual: true).plan(
+            chunks: [ReusedChunk(slots: 0..<1000)], ratio: 0.2, layers: 9)
+        guard case .measured(.values, let stages) = plan.choice else {
+            Issue.record("gradual filtering measures")
+            return
+        }
+        #expect(stages.map(\.layer) == Array(1...8))
+        #expect(stages.first?.budget == 300 && stages.last?.budget == 100)
+        #expect(zip(stages, stages.dropFirst()).allSatisfy { $0.budget >= $1.budget })
+        #expect(abs(Double(stages.map(\.budget).reduce(0, +)) / 8 - 200) <= 1)
+        #expect(plan.computedReused(layers: 9) == [1000] + stages.map(\.budget))
+    }
+
+    @Test func `the question's look chooses among all reused slots`() {
+        let plan = Selector.question.plan(chunks: chunks, ratio: 0.15, layers: 8)
+        #expect(plan == SelectionPlan(candidates: all, choice: .question(budget: 6)))
+        #expect(plan.computedReused(layers: 3) == [6, 6, 6])
+    }
+
+    @Test func `a stored score takes the best of all chunks, weighted by what their context lost`() {
+        let kept = ReusedChunk(slots: 0..<4, scores: [9, 9, 9, 9], overlap: 1, overhead: 0)
+        let lost = ReusedChunk(slots: 10..<16, scores: [1, 5, 0, 4, 0, 0], overlap: 0, overhead: 0.5)
+        let plan = Selector.storedScore().plan(chunks: [kept, lost], ratio: 0.2, layers: 8)
+        #expect(plan == .fixed([11, 13]))
+        // A token of no rank is left as it is, though the budget had room for it.
+        #expect(Selector.storedScore().plan(chunks: [kept, lost], ratio: 0.8, layers: 8) == .fixed([10, 11, 13]))
+        #expect(Selector.storedScore().plan(chunks: [kept, lost], ratio: 1, layers: 8).fixed.count == 10)
+    }
+
+    @Test func `with alpha each chunk has its own budget, as in the paper`() {
+        let first = ReusedChunk(slots: 0..<4, scores: [1, 3, 2, 4], overlap: 0.5, overhead: 0.3)
+        let second = ReusedChunk(slots: 4..<8, scores: [0, 0, 0, 1], overlap: 0, overhead: 0.6)
+        let plan = Selector.storedScore(.init(alpha: 0.5)).plan(chunks: [first, second], ratio: 0, layers: 8)
+        #expect(plan == .fixed([3, 4, 7]))  // ⌈0.15 · 4⌉ = 1 and ⌈0.3 · 4⌉ = 2, ties to the lower token
+    }
+
+    @Test func `a chunk without scores is never picked from by scores`() {
+        let scored = ReusedChunk(slots: 0..<10, scores: Array(repeating: 1, count: 10), overlap: 0, overhead: 0.5)
+        let alone = ReusedChunk(slots: 10..<30)
+        let plan = Selector.storedScore().plan(chunks: [scored, alone], ratio: 0.2, layers: 8)
+        #expect(plan.unscoredChunks == 1)
+        #expect(plan.fixed == [0, 1] && plan.candidates == Array(10..<30))
+        #expect(plan.choice == .measured(.values, [SelectionStage(layer: 1, budget: 4)]))
+        #expect(plan.computedReused(layers: 3) == [22, 6, 6])
+        let paper = Selector.storedScore(.init(alpha: 0.5)).plan(chunks: [scored, alone], ratio: 0, layers: 8)
+        #expect(paper.choice == .measured(.values, [SelectionStage(layer: 1, budget: 10)]))
+        let first = ReusedChunk(slots: 0..<10, overlap: 1, overhead: 0)
+        #expect(Selector.storedScore().plan(chunks: [first], ratio: 0.2, layers: 8) == .fixed([]))
     }
 
     @Test(arguments: [(0.0, 100, 0), (0.001, 100, 1), (0.15, 40, 6), (0.15, 41, 7), (1, 7, 7), (0.5, 0, 0)])
@@ -70,6 +129,10 @@ struct `deviation arithmetic` {
         #expect(indicesOfHighest(1, in: [3, .nan, 7]) == [1])
         #expect(indicesOfHighest(9, in: [3, 1]) == [0, 1])
         #expect(indicesOfHighest(0, in: [3, 1]) == [])
+    }
+
+    @Test func `in absolute form it is the sum of the distances`() {
+        #expect(absoluteDeviations(fresh: [1, -2, 0, 3], stored: [0, 0, 0, -1], width: 2) == [3, 4])
     }
 
     @Test func `agrees with a reference in double precision on random numbers`() {
