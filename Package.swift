@@ -22,6 +22,7 @@ let package = Package(
         .target(name: "CText", dependencies: ["CXML2"], linkerSettings: [.linkedLibrary("icuuc")]),
         .systemLibrary(name: "CXML2", pkgConfig: "libxml-2.0", providers: [.apt(["libxml2-dev"])]),
         .systemLibrary(name: "CCMark", pkgConfig: "libcmark", providers: [.apt(["libcmark-dev"])]),
+        .target(name: "CSuite"),
         .systemLibrary(name: "CXXHash", pkgConfig: "libxxhash", providers: [.apt(["libxxhash-dev"])]),
 
         // The floors: a target imports only what lies above it in this list.
@@ -38,7 +39,7 @@ let package = Package(
         .target(
             name: "Tessera",
             dependencies: [
-                "TesseraKV", "TesseraRuntime", "TesseraStore", "TesseraReuse", "TesseraRetrieval",
+                "CSuite", "TesseraKV", "TesseraRuntime", "TesseraStore", "TesseraReuse", "TesseraRetrieval",
                 .product(name: "Logging", package: "swift-log"),
             ]),
         .target(
@@ -74,7 +75,7 @@ let package = Package(
                 "Tessera", "TesseraKV", "TesseraRetrieval", "TesseraReuse", "TesseraRuntime", "TesseraStore",
                 "TesseraTestSupport", "CKernels",
             ]),
-        .testTarget(name: "TesseraBenchTests", dependencies: ["TesseraBench", "TesseraTestSupport"]),
+        .testTarget(name: "TesseraBenchTests", dependencies: ["Tessera", "TesseraBench", "TesseraTestSupport"]),
         .testTarget(name: "TesseraCLITests", dependencies: ["TesseraCLI", "TesseraTestSupport"]),
     ],
     swiftLanguageModes: [.v6],

@@ -8,8 +8,10 @@ let documents = try cache.documentIndex(options: ChunkingOptions(limit: 128, par
 try documents.sync(["Fixtures/corpus"])
 try await cache.warm(documents)
 
-// Ask: the retrieved chunks' KV is stitched into the prompt, 15 % of their tokens are computed anew.
-let options = AskOptions(limit: 4, answer: AnswerOptions(assembly: .stitched(.deviation, ratio: 0.15)))
+// Ask: the retrieved chunks' KV is stitched into the prompt, 15 % of their tokens are computed anew. Without an assembly
+// of your own, what `tessera gate` has passed for the model is used; `ungated` takes this one on your own account.
+let options = AskOptions(
+    limit: 4, answer: AnswerOptions(assembly: .stitched(.deviation, ratio: 0.15), ungated: true))
 let result = try await cache.ask("In which town does Adona Walman live?", of: documents, options: options) { piece in
     print(piece, terminator: "")
 }

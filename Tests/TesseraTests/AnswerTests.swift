@@ -9,7 +9,8 @@ import Testing
 @testable import Tessera
 
 struct `answering` {
-    private let stitched = AnswerOptions(assembly: .stitched(.deviation, ratio: 0.2), maximumTokens: 8)
+    private let stitched = AnswerOptions(
+        assembly: .stitched(.deviation, ratio: 0.2), ungated: true, maximumTokens: 8)
 
     @Test func `what the first answer had to compute, the second one finds`() async throws {
         try await withSmallCache { cache in

@@ -93,6 +93,7 @@ struct Invariants {
     @Test(arguments: [
         Assembly.exact, .stitched(.none, ratio: 0), .stitched(.firstK(count: 4), ratio: 0),
         .stitched(.random(seed: 3), ratio: 0.4), .stitched(.all, ratio: 1),
+        .stitched(.storedScore(StoredScore(alpha: 1)), ratio: 0),
     ])
     func `4: perturbing a token changes no output at lower positions`(assembly: Assembly) async throws {
         try await withSmallCache { cache in
@@ -115,6 +116,63 @@ struct Invariants {
                 #expect(
                     largestDifference(Array(before.logits[..<lower]), Array(after.logits[..<lower])) < Self.kernelNoise)
                 #expect(largestDifference(before.logits, after.logits) > 0.01)
+            }
+        }
+    }
+
+    @Test(arguments: [Assembly.parallel(), .parallel(temperature: 0.8, scale: 0.9)])
+    func `4: perturbing the question changes nothing in front of it, contexts side by side`(
+        assembly: Assembly
+    ) async throws {
+        try await withSmallCache { cache in
+            let prompt = randomPrompt(seed: 12)
+            var changed = prompt
+            changed.question = prompt.question.changing(4)
+            let (before, after) = (
+                try await cache.logits(of: prompt, assembly: assembly, all: true),
+                try await cache.logits(of: changed, assembly: assembly, all: true)
+            )
+            let lower = (before.slots.count - prompt.question.ids.count + 4) * cache.model.vocabulary
+            #expect(
+                largestDifference(Array(before.logits[..<lower]), Array(after.logits[..<lower])) < Self.kernelNoise)
+            #expect(largestDifference(before.logits, after.logits) > 0.01)
+        }
+    }
+
+    @Test(arguments: [
+        Selector.deviation, .deviation(layer: 1, of: .keys), .deviation(layer: 1, gradual: true),
+        .deviationAttention(layer: 1), .question, .storedScore(), .random(seed: 2),
+    ]) func `1: a ratio of 1 recomputes all, whatever selects, and equals a full prefill`(selector: Selector)
+        async throws
+    {
+        try await withSmallCache { cache in
+            let prompt = randomPrompt(seed: 13)
+            try await cache.ingest(contextsOf: prompt)
+            let exact = try await cache.logits(of: prompt, assembly: .exact, all: true)
+            let all = try await cache.logits(of: prompt, assembly: .stitched(selector, ratio: 1), all: true)
+            #expect(all.report.effectiveRecompute == 1)
+            #expect(largestDifference(all.logits, exact.logits) < Self.kernelNoise)
+        }
+    }
+
+    @Test(arguments: [
+        Selector.deviation, .deviation(layer: 1, of: .keys), .deviation(layer: 1, gradual: true),
+        .deviationAttention(layer: 1, repairs: 2), .question, .random(seed: 2),
+    ]) func `1: every selector computes what its report says, and is composed`(selector: Selector) async throws {
+        try await withSmallCache { cache in
+            let prompt = randomPrompt(seed: 14, contexts: [24, 31, 45])
+            try await cache.ingest(contextsOf: prompt)
+            let assembly = Assembly.stitched(selector, ratio: 0.2)
+            let (logits, _, report) = try await cache.logits(of: prompt, assembly: assembly)
+            #expect(logits.allSatisfy { $0.isFinite })
+            #expect(report.provenance == .composed && report.hits == 3)
+            // With two layers, gradual filtering has one stage.
+            #expect(report.recomputedTokens == 20)
+            #expect((0.2..<0.7).contains(report.effectiveRecompute))
+            let options = AnswerOptions(assembly: assembly, ungated: true, maximumTokens: 5)
+            let answer = try await cache.answer(prompt, options: options)
+            if case .deviationAttention(_, let repairs) = selector {
+                #expect(answer.report.repairedTokens == repairs * 3, "before the first two tokens nothing was read yet")
             }
         }
     }
@@ -152,7 +210,7 @@ extension ContextCache {
         let tokens = promptTokens(prompt)
         let buffers = try [Assembly.stitched(.none, ratio: 0), .exact].map { assembly in
             var report = ReuseReport(assembly)
-            let request = try assemble(tokens, as: assembly, capacity: tokens.ids.count, report: &report)
+            let request = try assemble(tokens, as: assembly, room: 0, report: &report)
             _ = try request.prefill(runtime, logits: .last, report: &report)
             return request.buffer
         }

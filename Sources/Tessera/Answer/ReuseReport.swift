@@ -16,7 +16,9 @@ public struct ReuseReport: Sendable, Codable, Equatable {
         public var retrieve = 0.0
         /// Turning text into ids.
         public var tokenize = 0.0
-        /// Finding records, reading and verifying them.
+        /// Finding records, choosing among them and deciding what is computed.
+        public var plan = 0.0
+        /// Reading and verifying records.
         public var load = 0.0
         /// Running the model over the prompt, placement of stored KV included.
         public var prefill = 0.0
@@ -34,6 +36,12 @@ public struct ReuseReport: Sendable, Codable, Equatable {
     public var ratio: Double?
     /// The layer in which the selector compared fresh with stored KV; nil where it compares nothing.
     public var checkLayer: Int?
+    /// Cache-Craft's α, where it set the budget.
+    public var alpha: Double?
+    /// APE's temperature; nil for other assemblies.
+    public var temperature: Double?
+    /// APE's scale; nil for other assemblies.
+    public var scale: Double?
     /// Whether the KV is the model's own.
     public var provenance: Provenance
     /// Tokens of the whole prompt.
@@ -46,10 +54,22 @@ public struct ReuseReport: Sendable, Codable, Equatable {
     public var recomputedTokens = 0
     /// Token-layers computed ÷ all token-layers of the reused tokens.
     public var effectiveRecompute = 0.0
+    /// Stale tokens that were computed anew while the answer was written.
+    public var repairedTokens = 0
     /// Contexts whose KV was in the store.
     public var hits = 0
+    /// Those of them whose KV was captured behind other chunks.
+    public var contextualHits = 0
+    /// Hits that lacked the scores that the selector goes by, and were repaired by deviation.
+    public var unscoredHits = 0
+    /// Contexts that the question was found to look at, where the repair of the others stopped for it.
+    public var focusedContexts: Int?
     /// Contexts whose KV was not, or could not be trusted.
     public var misses = 0
+    /// Rows computed before the first token, summed over layers: all of the prompt's, reused or not.
+    public var computedTokenLayers = 0
+    /// Rows computed once the answer was out, to keep what was missing, summed over layers.
+    public var capturedTokenLayers = 0
     /// Bytes of stored KV that were read.
     public var bytesLoaded = 0
     /// Seconds from the call to the first token.
@@ -57,15 +77,20 @@ public struct ReuseReport: Sendable, Codable, Equatable {
     /// Seconds by stage.
     public var stages = Stages()
 
+    /// Why it came about so.
+    public var explanation = Explanation()
+
     init(_ assembly: Assembly) {
         self.assembly = assembly.name
         provenance = .exact
-        guard case .stitched(let selector, let ratio) = assembly else { return }
-        self.selector = selector.name
-        switch selector {
-        case .deviation(let layer): (self.ratio, checkLayer) = (ratio, layer)
-        case .random: self.ratio = ratio
-        case .none, .firstK, .all: break
+        switch assembly {
+        case .exact: break
+        case .parallel(let temperature, let scale): (self.temperature, self.scale) = (temperature, scale)
+        case .stitched(let selector, let ratio, _):
+            self.selector = selector.name
+            self.ratio = selector.takesRatio ? ratio : nil
+            checkLayer = selector.checkLayer
+            if case .storedScore(let options) = selector { alpha = options.alpha }
         }
     }
 }

@@ -3,47 +3,68 @@
 internal import Dispatch
 internal import Synchronization
 internal import TesseraKV
+internal import TesseraReuse
 internal import TesseraStore
 
-/// A stored run of tokens and where it goes in a request's buffer.
+/// The KV of a run of tokens, layer by layer, as a codec made it.
+protocol LayerSource: Sendable {
+    /// The number of tokens.
+    var tokenCount: Int { get }
+    /// The size of all layers.
+    var byteCount: Int { get }
+    /// Puts one layer into a request's buffer.
+    func place(
+        _ layer: Int, into buffer: KVBuffer, at slot: Int, angles: RotaryAngles, codec: any KVCodec
+    ) throws(TesseraError)
+}
+
+/// A run of tokens whose KV is at hand, and where it goes in a request's buffer.
 struct StoredRun: Sendable {
-    /// The verified records of all layers.
-    var chunk: LoadedChunk
+    /// The records of all layers.
+    var source: any LayerSource
     /// The slot of its first token.
     var slot: Int
-    /// The rotation of its tokens where they stand now.
-    var angles: RotaryAngles
     /// The first layer that is needed.
     var firstLayer: Int
 }
 
-extension LoadedChunk {
-    /// Puts one layer into a request's buffer.
-    fileprivate func place(
+extension LoadedChunk: LayerSource {
+    var tokenCount: Int { chunk.tokens.count }
+    var byteCount: Int { chunk.byteCount }
+
+    func place(
         _ layer: Int, into buffer: KVBuffer, at slot: Int, angles: RotaryAngles, codec: any KVCodec
     ) throws(TesseraError) {
         try withLayer(layer) { (record) throws(TesseraError) in
-            try codec.place(
-                record, tokens: chunk.tokens.count, into: buffer, layer: layer, at: slot, angles: angles)
+            try codec.place(record, tokens: tokenCount, into: buffer, layer: layer, at: slot, angles: angles)
         }
     }
 }
 
-/// Places stored runs in a request's buffer, layer l + 1 while layer l is computed.
+/// Places stored runs in a request's buffer, layers ahead of the one that is computed.
 final class LayerStreamer: Sendable {
     private struct State {
         var requested = 0
         var failure: TesseraError?
+        var busy = Duration.zero
+        /// The rotation of each run's tokens where they stand now; worked out with the first layer, beside everything else.
+        var angles: [RotaryAngles] = []
     }
 
     private let runs: [StoredRun]
     private let codec: any KVCodec
     private let buffer: KVBuffer
+    private let rotary: RotaryTable
     private let placed: [DispatchSemaphore]
     private let state = Mutex(State())
     private let queue = DispatchQueue(label: "tessera.placement")
 
-    init(runs: [StoredRun], codec: any KVCodec, buffer: KVBuffer) {
+    /// How many layers ahead of the computation are asked for (``TesseraReuse/preloadDepth(layers:load:compute:)``).
+    let depth: Int
+
+    init(runs: [StoredRun], codec: any KVCodec, buffer: KVBuffer, rotary: RotaryTable, depth: Int = 1) {
+        self.depth = depth
+        self.rotary = rotary
         self.runs = runs
         self.codec = codec
         self.buffer = buffer
@@ -67,17 +88,41 @@ final class LayerStreamer: Sendable {
     func wait(for layer: Int) throws(TesseraError) {
         guard !runs.isEmpty else { return }
         placed[layer].wait()
+        // A prompt may be run twice over the same layers.
+        placed[layer].signal()
         if let failure = state.withLock({ $0.failure }) { throw failure }
     }
 
+    /// How long placing took, all layers together.
+    var seconds: Double { state.withLock { $0.busy.seconds } }
+
+    /// What there is to place.
+    var work: LoadWork {
+        LoadWork(records: runs.count, bytes: runs.reduce(0) { $0 + $1.source.byteCount })
+    }
+
     private func place(_ layer: Int) {
-        defer { placed[layer].signal() }
-        for run in runs where run.firstLayer <= layer {
+        let start = ContinuousClock.now
+        defer {
+            state.withLock { $0.busy += ContinuousClock.now - start }
+            placed[layer].signal()
+        }
+        for (run, angles) in zip(runs, angles()) where run.firstLayer <= layer {
             do throws(TesseraError) {
-                try run.chunk.place(layer, into: buffer, at: run.slot, angles: run.angles, codec: codec)
+                try run.source.place(layer, into: buffer, at: run.slot, angles: angles, codec: codec)
             } catch {
                 state.withLock { $0.failure = error }
             }
         }
+    }
+
+    private func angles() -> [RotaryAngles] {
+        let known = state.withLock { $0.angles }
+        guard known.isEmpty else { return known }
+        let fresh = runs.map { run in
+            rotary.angles(at: buffer.positions[run.slot..<run.slot + run.source.tokenCount])
+        }
+        state.withLock { $0.angles = fresh }
+        return fresh
     }
 }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 public import TesseraKV
+internal import TesseraReuse
 internal import TesseraRuntime
 
 extension ContextCache {
@@ -11,28 +12,33 @@ extension ContextCache {
     ///
     /// - Parameters:
     ///   - prompt: System text, contexts and question.
-    ///   - options: Assembly, sampling and limits.
+    ///   - options: Assembly, sampling and limits. Without an assembly the model's quality gate and the cost model decide.
     ///   - onText: Gets each piece of the answer as soon as it is known, always whole characters.
     /// - Returns: The answer with a report of what was reused.
     /// - Throws: ``TesseraError``: `tooLong` for a prompt that exceeds the model's context, `invalidInput` for options
-    ///   out of range, `cancelled` when the task is.
+    ///   out of range and for an assembly that the quality gate has not passed, `cancelled` when the task is.
     public func answer(
         _ prompt: Prompt, options: AnswerOptions = .init(), onText: (@Sendable (String) -> Void)? = nil
     ) throws(TesseraError) -> Answer {
         var watch = Stopwatch()
-        let (tokens, room) = try tokens(of: prompt, answer: options.maximumTokens)
-        var report = ReuseReport(options.assembly)
+        let (assembly, isFree, reason) = try gatedAssembly(options)
+        let tokens = promptTokens(prompt)
+        var report = ReuseReport(assembly)
+        report.explanation.reason = reason
         report.stages.tokenize = watch.lap()
 
-        let request = try assemble(tokens, as: options.assembly, capacity: tokens.ids.count + room, report: &report)
-        let output = try request.prefill(runtime, logits: .last, report: &report)
+        let room = try room(for: tokens, as: assembly, answer: options.maximumTokens)
+        let request = try assemble(tokens, as: assembly, room: room, isFree: isFree, report: &report)
+        _ = watch.lap()
+        let outcome = try request.prefill(runtime, logits: .last, report: &report)
+        let repair = DecodeRepair(request, after: outcome, assembly: assembly, model: model)
         var generator = TokenGenerator(
-            runtime, over: request.buffer, after: output.logits, slot: tokens.ids.count,
-            position: Int32(tokens.ids.count), sampling: options.sampling,
-            limits: .init(maximum: room, stopTexts: options.stops))
+            runtime, over: request.buffer, after: outcome.output.logits, slot: request.ids.count,
+            position: request.nextPosition, sampling: options.sampling,
+            limits: .init(maximum: room, stopTexts: options.stops), parallel: request.parallel, companion: repair)
         var text = ""
         var piece = try generator.next()
-        report.stages.prefill = watch.lap() - report.stages.load
+        report.stages.prefill = watch.lap()
         report.timeToFirstToken = watch.total
         while let new = piece {
             text += new.text
@@ -40,14 +46,20 @@ extension ContextCache {
             piece = try generator.next()
         }
         report.stages.decode = watch.lap()
+        report.repairedTokens = repair?.repaired ?? 0
         guard let ending = generator.end, ending != .cancelled else {
             throw TesseraError(.cancelled, "the request was cancelled")
         }
-        if options.keepsMisses { keepMisses(of: tokens, after: request) }
+        learn(from: request, outcome, report)
+        if options.keepsMisses {
+            report.capturedTokenLayers = keepMisses(of: tokens, after: request) * model.layout.layers
+        }
+        saveRates(after: 16)
         return Answer(text: text, tokens: generator.tokens, ending: ending, report: report)
     }
 
-    /// The logits of a prompt, for those who sample, score or compare on their own.
+    /// The logits of a prompt, for those who sample, score or compare on their own. The quality gate does not matter
+    /// here.
     ///
     /// - Parameters:
     ///   - prompt: System text, contexts and question.
@@ -60,16 +72,18 @@ extension ContextCache {
         of prompt: Prompt, assembly: Assembly = .default, all: Bool = false
     ) throws(TesseraError) -> (logits: [Float], slots: [Int], report: ReuseReport) {
         var watch = Stopwatch()
-        let (tokens, _) = try tokens(of: prompt, answer: 0)
+        let tokens = promptTokens(prompt)
+        _ = try room(for: tokens, as: assembly, answer: 0)
         var report = ReuseReport(assembly)
         report.stages.tokenize = watch.lap()
         let request = try assemble(
-            tokens, as: assembly, capacity: tokens.ids.count, reusesPrefix: !(all && assembly == .exact),
-            report: &report)
-        let output = try request.prefill(runtime, logits: all ? .all : .last, report: &report)
-        report.stages.prefill = watch.lap() - report.stages.load
+            tokens, as: assembly, room: 0, reusesPrefix: !(all && assembly == .exact), report: &report)
+        _ = watch.lap()
+        let outcome = try request.prefill(runtime, logits: all ? .all : .last, report: &report)
+        report.stages.prefill = watch.lap()
         report.timeToFirstToken = watch.total
-        return (output.logits, all ? output.slots : [tokens.ids.count - 1], report)
+        learn(from: request, outcome, report)
+        return (outcome.output.logits, all ? outcome.output.slots : [request.ids.count - 1], report)
     }
 
     /// The logits of token ids exactly as they are: a full prefill with nothing added and nothing reused.
@@ -95,13 +109,14 @@ extension ContextCache {
         return (output.logits, all ? output.slots : [ids.count - 1], report)
     }
 
-    /// The ids of a prompt and how many tokens are left for the answer.
-    private func tokens(of prompt: Prompt, answer: Int) throws(TesseraError) -> (PromptTokens, room: Int) {
-        let tokens = promptTokens(prompt)
-        return (tokens, try room(for: tokens.ids.count, answer: answer))
+    /// How many of `answer` tokens fit behind a prompt. Contexts that share their positions take no more room than the
+    /// longest of them.
+    func room(for tokens: PromptTokens, as assembly: Assembly, answer: Int) throws(TesseraError) -> Int {
+        guard case .parallel = assembly else { return try room(for: tokens.ids.count, answer: answer) }
+        let layout = ParallelLayout(tokens, behind: fingerprint.recipe)
+        return try room(for: Int(layout.nextPosition), answer: answer)
     }
 
-    /// How many of `answer` tokens fit behind a prompt.
     private func room(for count: Int, answer: Int) throws(TesseraError) -> Int {
         guard count > 0 else { throw TesseraError(.invalidInput, "the prompt has no tokens") }
         let room = model.contextLength - count
@@ -112,5 +127,21 @@ extension ContextCache {
                     + "contexts")
         }
         return min(answer, room)
+    }
+
+    /// Learns what this request's work took.
+    private func learn(
+        from request: AssembledRequest, _ outcome: AssembledRequest.Outcome, _ report: ReuseReport
+    ) {
+        let work = PrefillWork(rows: outcome.output.computedRows, keys: request.ids.count)
+        // A look of the question, and chunks encoded for this prompt alone, are not among the rows.
+        if case .question = request.plan.selection.choice { return }
+        guard request.encoded.isEmpty else { return }
+        learn { rates in
+            rates.learn(work, seconds: outcome.seconds - outcome.stall)
+            guard request.streamer.work.records > 0 else { return }
+            rates.learn(request.streamer.work, seconds: report.stages.load)
+            rates.learn(placing: request.streamer.work, seconds: request.streamer.seconds)
+        }
     }
 }

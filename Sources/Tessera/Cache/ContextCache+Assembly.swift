@@ -1,174 +1,240 @@
 // SPDX-License-Identifier: Apache-2.0
 
-internal import Logging
 internal import TesseraKV
 internal import TesseraReuse
 internal import TesseraStore
 
-/// A prompt whose stored KV is found and whose computation is planned.
-struct AssembledRequest {
-    /// The prompt's ids.
-    let ids: [TokenID]
-    /// The keys and values of this request alone.
-    let buffer: KVBuffer
-    /// What is computed.
-    let plan: AssemblyPlan
-    /// The contexts whose KV was not to be had.
-    let misses: [Range<Int>]
-    /// Whether a stored leading run was found.
-    let hasPrefix: Bool
-    let streamer: LayerStreamer
-
-    /// Runs the planned tokens through the model.
-    func prefill(
-        _ runtime: any ModelRuntime, logits: PartialPrefill.Logits, report: inout ReuseReport
-    ) throws(TesseraError) -> PrefillOutput {
-        let observer = AssemblyObserver(plan: plan, streamer: streamer, buffer: buffer)
-        let output = try runtime.prefill(
-            PartialPrefill(
-                input: .tokens(plan.computed.map { ids[$0] }), slots: plan.computed, keyCount: ids.count,
-                logits: logits),
-            over: buffer, observer: observer)
-        report.stages.stall = observer.stall.seconds
-        return output
-    }
-}
-
 extension ContextCache {
     /// Finds what the store has of a prompt and plans the rest.
     ///
-    /// - Parameter reusesPrefix: Whether a stored leading run is used; it has no rows of its own.
+    /// - Parameters:
+    ///   - room: Slots behind the prompt.
+    ///   - reusesPrefix: Whether a stored leading run is used; it has no rows of its own.
+    ///   - isFree: Whether the cost model may take a faster way, and a higher ratio.
     func assemble(
-        _ tokens: PromptTokens, as assembly: Assembly, capacity: Int, reusesPrefix: Bool = true,
+        _ tokens: PromptTokens, as assembly: Assembly, room: Int, reusesPrefix: Bool = true, isFree: Bool = false,
         report: inout ReuseReport
     ) throws(TesseraError) -> AssembledRequest {
         try assembly.validate(layers: model.layout.layers)
-        var watch = Stopwatch()
-        let buffer = try KVBuffer(layout: model.layout, capacity: capacity)
-        let prefix: StoredPrefix = reusesPrefix ? loadPrefix(of: tokens) : (0, nil)
-        var hits: [(slots: Range<Int>, chunk: LoadedChunk)] = []
-        var misses: [Range<Int>] = []
-        var (selector, ratio) = (Selector.none, 0.0)
-        if case .stitched(let chosen, let share) = assembly {
-            (selector, ratio) = (chosen, share)
-            for slots in tokens.contexts where slots.lowerBound >= prefix.length {
-                if let chunk = loadChunk(Array(tokens.ids[slots])) {
-                    hits.append((slots, chunk))
-                } else {
-                    misses.append(slots)
-                }
+        switch assembly {
+        case .exact:
+            return try stitch(
+                tokens, .none, ratio: 0, found: [], room: room, reusesPrefix: reusesPrefix, report: &report)
+        case .stitched(let selector, let ratio, let use):
+            var watch = Stopwatch()
+            let prefix = reusesPrefix ? storedPrefix(of: tokens) : nil
+            var found = find(tokens, behind: prefix?.tokens.count ?? 0, use: use, score: selector.storedScore)
+            var (selector, ratio) = (selector, ratio)
+            if isFree {
+                let planned = plan(tokens, selector, ratio: ratio, found: found, prefix: prefix)
+                let isStitched = planned.path == .stitched
+                (selector, ratio) = isStitched ? (selector, planned.ratio) : (.none, 0)
+                if !isStitched { found = [] }
+                report.restart(isStitched ? .stitched(selector, ratio: ratio, variants: use) : .exact, planned)
             }
+            report.stages.plan += watch.lap()
+            return try stitch(
+                tokens, selector, ratio: ratio, found: found, prefix: .some(prefix), room: room,
+                reusesPrefix: reusesPrefix, isGated: isFree, report: &report)
+        case .parallel(let temperature, let scale):
+            return try setSideBySide(
+                tokens, temperature: temperature, scale: scale, room: room, report: &report)
         }
+    }
+
+    /// A prompt whose contexts stand one behind the other.
+    ///
+    /// - Parameters:
+    ///   - found: What the store has of the contexts.
+    ///   - prefix: The stored leading run, where it has been looked for.
+    private func stitch(
+        _ tokens: PromptTokens, _ selector: Selector, ratio: Double, found: [FoundContext],
+        prefix looked: StoredChunk?? = nil, room: Int, reusesPrefix: Bool, isGated: Bool = false,
+        report: inout ReuseReport
+    ) throws(TesseraError) -> AssembledRequest {
+        var watch = Stopwatch()
+        let storedPrefix = looked ?? (reusesPrefix ? self.storedPrefix(of: tokens) : nil)
+        report.stages.plan += watch.lap()
+        let prefix = storedPrefix.flatMap { chunk in
+            trusted("a prefix record") { () throws(TesseraError) in try load(chunk) }
+        }
+        let prefixLength = prefix?.tokenCount ?? 0
+        var chosen: [(chunk: any LayerSource, reused: ReusedChunk)] = []
+        var decisions: [ContextDecision] = tokens.contexts
+            .filter { $0.upperBound <= prefixLength }
+            .map { ContextDecision(.prefix, tokens: $0.count, reason: "it belongs to a stored leading run") }
+        var misses: [Range<Int>] = []
+        // A context that a lost prefix would have covered is computed like any other.
+        let contexts = tokens.contexts.filter { $0.upperBound > prefixLength }
+        for slots in contexts {
+            let context = found.first { $0.slots == slots }
+            let (decision, hit) = choose(context, slots, for: selector, isGated: isGated)
+            decisions.append(decision)
+            if let hit { chosen.append(hit) } else if context != nil { misses.append(slots) }
+        }
+        report.stages.load += watch.lap()
+
         let plan = AssemblyPlan(
-            length: tokens.ids.count, prefix: prefix.length, hits: hits.map(\.slots), selector: selector, ratio: ratio,
-            layers: model.layout.layers)
-
-        var runs = hits.map { hit in
+            length: tokens.ids.count, prefix: prefixLength, hits: chosen.map(\.reused), selector: selector,
+            ratio: ratio,
+            layers: model.layout.layers, contextsEnd: tokens.contexts.last?.upperBound)
+        let depth = preloadDepth(of: plan, bytes: chosen.reduce(0) { $0 + $1.chunk.byteCount })
+        report.stages.plan += watch.lap()
+        let buffer = try KVBuffer(layout: model.layout, capacity: tokens.ids.count + room)
+        var runs = chosen.map { hit in
             StoredRun(
-                chunk: hit.chunk, slot: hit.slots.lowerBound, angles: angles(at: hit.slots),
-                firstLayer: plan.firstStoredLayer)
+                source: hit.chunk, slot: hit.reused.slots.lowerBound, firstLayer: plan.firstStoredLayer)
         }
-        if let chunk = prefix.chunk {
-            runs.append(StoredRun(chunk: chunk, slot: 0, angles: angles(at: 0..<prefix.length), firstLayer: 0))
+        if let prefix {
+            runs.append(StoredRun(source: prefix, slot: 0, firstLayer: 0))
         }
-        let streamer = LayerStreamer(runs: runs, codec: codec, buffer: buffer)
-        streamer.request(through: 0)
+        let streamer = LayerStreamer(runs: runs, codec: codec, buffer: buffer, rotary: model.rotary, depth: depth)
+        streamer.request(through: depth - 1)
 
+        report.take(plan, decisions: decisions, selector: selector, layers: model.layout.layers)
         report.promptTokens = tokens.ids.count
-        report.prefixTokens = prefix.length
-        report.hits = hits.count
+        report.prefixTokens = prefixLength
         report.misses = misses.count
-        report.reusedTokens = plan.reusedTokens
-        report.recomputedTokens = plan.recomputedTokens
-        report.effectiveRecompute = plan.effectiveRecompute(layers: model.layout.layers)
-        report.bytesLoaded = runs.reduce(0) { $0 + $1.chunk.chunk.byteCount }
-        report.provenance = plan.reusedTokens == 0 || selector == .all ? .exact : .composed
-        report.stages.load = watch.lap()
+        report.bytesLoaded = runs.reduce(0) { $0 + $1.source.byteCount }
+        report.explanation.preloadedLayers = depth
+        report.explanation.path = chosen.isEmpty ? (prefix == nil ? .full : .prefix) : .stitched
+        report.stages.load += watch.lap()
+        var (focuses, goesByScores) = (false, false)
+        if case .storedScore(let options) = selector { (focuses, goesByScores) = (options.focuses, true) }
         return AssembledRequest(
-            ids: tokens.ids, buffer: buffer, plan: plan, misses: misses, hasPrefix: prefix.chunk != nil,
-            streamer: streamer)
+            ids: tokens.ids, buffer: buffer, plan: plan, nextPosition: Int32(tokens.ids.count), misses: misses,
+            hasPrefix: prefix != nil, focuses: focuses, goesByScores: goesByScores, streamer: streamer)
     }
 
-    private func angles(at slots: Range<Int>) -> RotaryAngles {
-        model.rotary.angles(at: slots.map { Int32($0) })
-    }
-
-    /// A stored leading run: how many tokens it covers, and its records where there are any.
-    private typealias StoredPrefix = (length: Int, chunk: LoadedChunk?)
-
-    /// The longest stored leading run, never the whole prompt: the last token must be computed.
-    private func loadPrefix(of tokens: PromptTokens) -> StoredPrefix {
-        let candidates = Array(tokens.ids.dropLast())
-        return trusted("a prefix record") { () throws(TesseraError) in
-            guard
-                let found = try store.longestPrefix(
-                    fingerprint: fingerprintDigest, namespace: namespace, tokens: candidates),
-                let loaded = try load(found)
-            else { return nil }
-            return (found.tokens.count, loaded)
-        } ?? (0, nil)
-    }
-
-    /// A chunk's isolated KV, whole and verified, or nil.
-    private func loadChunk(_ ids: [TokenID]) -> LoadedChunk? {
-        let key = ChunkKey(fingerprint: fingerprintDigest, namespace: namespace, chunk: ids)
-        return trusted("a chunk") { () throws(TesseraError) in
-            guard let found = try store.lookup(key, fingerprint: fingerprintDigest, tokens: ids) else { return nil }
-            return try load(found)
+    /// Which of a context's stored KVs is used, loaded; none where it is to be computed.
+    private func choose(
+        _ context: FoundContext?, _ slots: Range<Int>, for selector: Selector, isGated: Bool
+    ) -> (decision: ContextDecision, hit: (chunk: any LayerSource, reused: ReusedChunk)?) {
+        guard let context else {
+            return (ContextDecision(.computed, tokens: slots.count, reason: "everything is computed"), nil)
         }
-    }
-
-    private func load(_ chunk: StoredChunk) throws(TesseraError) -> LoadedChunk? {
-        guard chunk.layout == model.layout, chunk.codec == codec.name else { return nil }
-        return try store.load(chunk)
-    }
-
-    /// Turns a failure to load into a miss: an answer never fails because a cache did.
-    private func trusted<R>(_ what: String, _ body: () throws(TesseraError) -> R?) -> R? {
-        do throws(TesseraError) {
-            return try body()
-        } catch {
-            log.warning("\(what) could not be loaded and is computed instead: \(error.message)")
-            return nil
+        for candidate in context.candidates {
+            var decision = ContextDecision(
+                candidate.isContextual ? .contextual : .isolated, tokens: slots.count,
+                reason: candidate.isContextual
+                    ? "this variant takes least to fix here" : "its KV was encoded alone")
+            decision.variants = context.variants
+            decision.overlap = candidate.fit.overlap
+            decision.orderPenalty = candidate.fit.orderPenalty
+            decision.impact = candidate.fit.impact
+            decision.overhead = candidate.fit.overhead
+            if case .storedScore(let options) = selector, let alpha = options.alpha, candidate.scores != nil,
+                alpha * candidate.fit.overhead >= 1
+            {
+                decision.source = .computed
+                decision.reason = "all of its stored KV would have to be fixed here"
+                return (decision, nil)
+            }
+            if isGated, case .storedScore = selector, candidate.scores == nil, candidate.fit.adjustedOverlap < 1 {
+                decision.source = .computed
+                decision.reason = "it has no scores, and the quality gate has passed nothing else for it"
+                return (decision, nil)
+            }
+            guard let chunk = load(candidate) else { continue }
+            shelf.use(candidate.key, overhead: candidate.fit.overhead)
+            let reused = ReusedChunk(
+                slots: slots, scores: candidate.scores, overlap: candidate.fit.adjustedOverlap,
+                overhead: candidate.fit.overhead)
+            return (decision, (chunk, reused))
         }
+        let reason = context.candidates.isEmpty ? "the store does not have it" : "its stored KV can't be trusted"
+        return (ContextDecision(.computed, tokens: slots.count, reason: reason), nil)
     }
 
-    /// Keeps what a prompt had to compute: its leading run as a prefix record, its missed contexts as chunks.
-    func keepMisses(of tokens: PromptTokens, after request: AssembledRequest) {
-        var wanted: [PendingRecord] = []
-        if !request.hasPrefix, tokens.leading.count >= Self.shortestPrefix, tokens.leading.count < tokens.ids.count {
-            wanted.append(PendingRecord(kind: .prefix, tokens: Array(tokens.leading)))
+    /// A prompt whose contexts share their positions.
+    private func setSideBySide(
+        _ tokens: PromptTokens, temperature: Double, scale: Double, room: Int, report: inout ReuseReport
+    ) throws(TesseraError) -> AssembledRequest {
+        var watch = Stopwatch()
+        let layout = ParallelLayout(tokens, behind: fingerprint.recipe)
+        let found = find(tokens, behind: 0, use: .isolated)
+        report.stages.plan += watch.lap()
+        var runs: [StoredRun] = []
+        var encoded: [EncodedChunk] = []
+        var decisions: [ContextDecision] = []
+        for (context, slots) in zip(found, layout.contexts) {
+            let stored = context.candidates.first.flatMap { load($0) }
+            let reason = stored == nil ? "the store does not have it" : "its KV was encoded alone"
+            decisions.append(
+                ContextDecision(stored == nil ? .computed : .isolated, tokens: slots.count, reason: reason))
+            let source: any LayerSource
+            if let stored {
+                source = stored
+            } else {
+                let chunk = try chunkEncoder.encode(Array(layout.ids[slots]))
+                encoded.append(chunk)
+                source = chunk
+            }
+            runs.append(StoredRun(source: source, slot: slots.lowerBound, firstLayer: 0))
         }
-        wanted += request.misses.map { PendingRecord(kind: .chunk, tokens: Array(tokens.ids[$0])) }
-        do throws(TesseraError) {
-            try ingest(wanted)
-        } catch {
-            log.warning("what this prompt computed is not kept: \(error.message)")
-        }
+        report.stages.load += watch.lap()
+        let buffer = try KVBuffer(layout: model.layout, capacity: layout.ids.count + room)
+        buffer.setPositions(layout.positions, from: 0)
+        let plan = AssemblyPlan(
+            length: layout.ids.count, prefix: 0, hits: layout.contexts.map { ReusedChunk(slots: $0) }, selector: .none,
+            ratio: 0, layers: model.layout.layers)
+        let streamer = LayerStreamer(runs: runs, codec: codec, buffer: buffer, rotary: model.rotary)
+        streamer.request(through: 0)
+        report.take(plan, decisions: decisions, selector: .none, layers: model.layout.layers)
+        report.promptTokens = layout.ids.count
+        report.misses = encoded.count
+        report.hits -= encoded.count
+        report.bytesLoaded = runs.reduce(0) { $0 + $1.source.byteCount } - encoded.reduce(0) { $0 + $1.byteCount }
+        report.explanation.path = .stitched
+        report.stages.plan += watch.lap()
+        return AssembledRequest(
+            ids: layout.ids, buffer: buffer, plan: plan, nextPosition: layout.nextPosition,
+            parallel: layout.contexts.isEmpty
+                ? nil
+                : ParallelContexts(
+                    slots: layout.block, temperature: Float(temperature), scale: Float(scale)),
+            encoded: encoded, streamer: streamer)
     }
-
-    /// The shortest leading run worth a record: shorter ones cost less to compute than to find.
-    static let shortestPrefix = 8
 }
 
-extension Assembly {
-    /// Checks ratios, counts and layers that a caller chose.
-    ///
-    /// - Parameter layers: The layers of the model.
-    func validate(layers: Int) throws(TesseraError) {
-        guard case .stitched(let selector, let ratio) = self else { return }
-        guard ratio >= 0, ratio <= 1 else {
-            throw TesseraError(.invalidInput, "a recompute ratio is between 0 and 1, not \(ratio)")
-        }
-        if case .firstK(let count) = selector, count < 0 {
-            throw TesseraError(.invalidInput, "firstK takes a count of 0 or more, not \(count)")
-        }
-        // A model of one layer has none to check: there the default computes everything.
-        if case .deviation(let layer) = selector, layer < 1 || layer >= max(2, layers) {
-            throw TesseraError(
-                .invalidInput,
-                "deviation can't be measured in layer \(layer): this model has the layers 0 to \(layers - 1), and layer 0 "
-                    + "does not depend on the context")
+extension Selector {
+    /// Which of the stored scores it goes by.
+    fileprivate var storedScore: StoredScore.Score {
+        if case .storedScore(let options) = self { options.score } else { .peak }
+    }
+}
+
+extension ReuseReport {
+    /// Goes over to the assembly that the cost model picked.
+    mutating func restart(_ assembly: Assembly, _ planned: PlannedPath) {
+        var other = ReuseReport(assembly)
+        other.stages = stages
+        other.explanation = explanation
+        other.explanation.estimates = planned.estimates
+        other.explanation.reason = "\(explanation.reason); \(planned.reason)"
+        self = other
+    }
+
+    /// Takes down what is reused and what is computed.
+    mutating func take(_ plan: AssemblyPlan, decisions: [ContextDecision], selector: Selector, layers: Int) {
+        hits = plan.reused.count
+        contextualHits = decisions.count { $0.source == .contextual }
+        unscoredHits = plan.selection.unscoredChunks
+        reusedTokens = plan.reusedTokens
+        recomputedTokens = plan.recomputedTokens
+        effectiveRecompute = plan.effectiveRecompute(layers: layers)
+        provenance = plan.reusedTokens == 0 || selector == .all ? .exact : .composed
+        explanation.contexts = decisions
+        // The reused chunks stand in the order of their decisions.
+        var chunks = plan.reused.makeIterator()
+        for index in explanation.contexts.indices {
+            switch explanation.contexts[index].source {
+            case .computed: explanation.contexts[index].recomputed = explanation.contexts[index].tokens
+            case .prefix: break
+            case .isolated, .contextual:
+                guard let chunk = chunks.next() else { continue }
+                explanation.contexts[index].recomputed = plan.selection.fixed.count { chunk.slots.contains($0) }
+            }
         }
     }
 }

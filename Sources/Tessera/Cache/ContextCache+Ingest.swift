@@ -65,15 +65,19 @@ extension ContextCache {
         var done = IngestProgress()
         let missing = try missing(of: wanted)
         guard !missing.isEmpty else { return done }
+        try makeRoom(for: missing.reduce(0) { $0 + ($1.kind == .chunk ? recordBytes(tokens: $1.tokens.count) : 0) })
         let writer = RecordWriter(store: store)
         do throws(TesseraError) {
             for pending in missing {
-                let layers = try encoder(for: pending.kind).encode(pending.tokens)
+                var watch = Stopwatch()
+                let chunk = try encoder(for: pending.kind).encode(pending.tokens)
+                learn(rows: chunk.tokenCount, keys: chunk.tokenCount, seconds: watch.lap())
                 let record = ChunkRecord(
                     kind: pending.kind, fingerprint: fingerprintDigest,
                     namespace: namespace, tokens: pending.tokens, layout: model.layout, codec: codec.name,
-                    layers: layers)
+                    layers: chunk.layers)
                 try writer.add(record)
+                if pending.kind == .chunk { shelf.add(record.key, bytes: record.byteCount) }
                 done.chunks += 1
                 done.tokens += pending.tokens.count
                 done.bytes += record.byteCount
@@ -85,6 +89,7 @@ extension ContextCache {
             throw error
         }
         try writer.finish()
+        saveRates(after: 8)
         return done
     }
 

@@ -12,7 +12,7 @@ extension ContextCache {
         let tokens = promptTokens(prompt)
         let report = try logits(of: prompt, assembly: assembly).report
         var planned = ReuseReport(assembly)
-        let request = try assemble(tokens, as: assembly, capacity: tokens.ids.count, report: &planned)
+        let request = try assemble(tokens, as: assembly, room: 0, report: &planned)
         // All stored KV is placed, and the pages of the buffer are there, before the clock starts.
         for layer in 0..<model.layout.layers {
             request.streamer.request(through: layer)
@@ -27,7 +27,7 @@ extension ContextCache {
         _ = try runtime.prefill(
             PartialPrefill(
                 input: .tokens(slots.map { tokens.ids[$0] }), slots: slots, keyCount: tokens.ids.count, logits: .last),
-            over: request.buffer, observer: TrailingRows(request.plan))
+            over: request.buffer, observer: TrailingRows(request.plan, layers: model.layout.layers))
         return (report, watch.lap())
     }
 }
@@ -36,15 +36,28 @@ extension ContextCache {
     /// The distributions along a given answer: the logits of a prompt's last token and of every token of the answer,
     /// each in its true place behind the prompt.
     ///
-    /// - Returns: Logits of shape (answer.count + 1, vocabulary).
+    /// - Returns: Logits of shape (answer.count + 1, vocabulary), and the report.
     package func logits(
         of prompt: Prompt, along answer: [TokenID], assembly: Assembly
-    ) throws(TesseraError) -> [Float] {
-        var tokens = promptTokens(prompt)
-        tokens.ids += answer
+    ) throws(TesseraError) -> (logits: [Float], report: ReuseReport) {
+        let tokens = promptTokens(prompt)
+        let room = try room(for: tokens, as: assembly, answer: answer.count)
+        guard room == answer.count else {
+            throw TesseraError(.tooLong, "the prompt leaves no room for the answer that it is compared along")
+        }
         var report = ReuseReport(assembly)
-        let request = try assemble(tokens, as: assembly, capacity: tokens.ids.count, report: &report)
-        return try request.prefill(runtime, logits: .trailing(answer.count + 1), report: &report).logits
+        var request = try assemble(tokens, as: assembly, room: room, report: &report)
+        request.append(answer)
+        return (
+            try request.prefill(runtime, logits: .trailing(answer.count + 1), report: &report).output.logits, report
+        )
+    }
+
+    /// Seconds that finding, comparing and planning take for a prompt; nothing is computed.
+    package func planSeconds(of prompt: Prompt, assembly: Assembly) throws(TesseraError) -> Double {
+        var report = ReuseReport(assembly)
+        _ = try assemble(promptTokens(prompt), as: assembly, room: 0, report: &report)
+        return report.stages.plan
     }
 
     /// Seconds that the runtime takes for the KV and the last logits of some tokens, with nothing stored or observed.
@@ -59,21 +72,16 @@ extension ContextCache {
     }
 }
 
-/// Narrows to as many trailing rows as a plan computes, in the layer where the plan does.
+/// Narrows to as many trailing rows as a plan computes, in the layers where the plan does.
 private final class TrailingRows: LayerObserver {
-    private let layer: Int?
-    private let count: Int
+    private let rows: [Int]
 
-    init(_ plan: AssemblyPlan) {
-        switch plan.selection {
-        case .fixed:
-            (layer, count) = (nil, plan.computed.count)
-        case .byDeviation(let check, let budget):
-            (layer, count) = (check, plan.computed.count - plan.reusedTokens + budget)
-        }
+    init(_ plan: AssemblyPlan, layers: Int) {
+        rows = plan.rows(layers: layers)
     }
 
     func select(_ projection: LayerProjection) -> [Int]? {
-        projection.layer == layer ? Array(projection.slots.suffix(count)) : nil
+        let count = rows[projection.layer]
+        return count < projection.slots.count ? Array(projection.slots.suffix(count)) : nil
     }
 }

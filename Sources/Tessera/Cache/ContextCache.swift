@@ -34,6 +34,26 @@ public actor ContextCache {
     let log: Logger
     /// Encodes chunks; it keeps the KV of the recipe's prefix between them.
     let chunkEncoder: ChunkEncoder
+    /// The variants of chunks that were looked up before.
+    var knownVariants: [ChunkKey: [KnownVariant]] = [:]
+    /// Chunks that are held in memory for a bench.
+    var heldChunks: [ChunkKey: [EncodedChunk]] = [:]
+    /// What stored chunks are worth.
+    var shelf = VariantShelf()
+    /// The most bytes that chunks may take; nil for no limit but the store's.
+    let chunkBudget: Int?
+    /// The most contextual variants that requests keep of a chunk.
+    let contextualVariants: Int
+    /// What is known of chunks' attention beside their variants, as far as it was looked up.
+    var scoreNotes: [ChunkKey: ScoreNote?] = [:]
+    /// In how many contexts a chunk's attention is seen.
+    let scorePasses: Int
+    /// What work costs here.
+    var rates: LearnedRates
+    /// What the model's quality gate has passed; nil where there is none, or before it was looked for.
+    var gate: GateRecord??
+    /// Whether it has been said that answers are exact for want of a gate.
+    var hasSaidUngated = false
     private let executor = BlockingExecutor(label: "tessera.cache")
 
     /// The queue that all of the actor's work runs on.
@@ -101,6 +121,9 @@ public actor ContextCache {
         chunkEncoder = ChunkEncoder(kind: .chunk, runtime: runtime, codec: codec, prefix: fingerprint.recipe)
         layouts = try PromptLayouts(
             template: options.template, model: runtime.model, tokenizer: runtime.tokenizer, log: options.logger)
+        (chunkBudget, contextualVariants) = (options.chunkBudget, options.contextualVariants)
+        scorePasses = min(255, options.scorePasses)
+        rates = LearnedRates(fingerprint: fingerprintDigest, threads: options.threads)
         try store.remember(fingerprint)
         for note in store.notes { log.notice("\(note)") }
         let others = try store.mismatches(with: fingerprint).filter { !$0.fields.isEmpty }
@@ -122,8 +145,14 @@ public actor ContextCache {
         promptTokens(prompt).ids
     }
 
+    /// The bytes that the store's codec makes of one token.
+    package nonisolated var bytesPerToken: Int {
+        model.layout.layers * codec.byteCount(tokens: 1, layout: model.layout)
+    }
+
     /// Closes the store and gives its lock up; later calls throw. Without it, that happens with the last reference.
     public func close() {
+        saveRates()
         store.close()
     }
 }
@@ -135,6 +164,9 @@ extension Recipe {
         return switch self {
         case .none: []
         case .beginning: beginning
+        case .dummies(let count):
+            beginning
+                + (tokenizer.encode("\n", special: false).last.map { Array(repeating: $0, count: max(0, count)) } ?? [])
         case .text(let text): beginning + tokenizer.encode(text, special: false)
         }
     }

@@ -14,6 +14,9 @@ public enum Recipe: Sendable, Hashable {
     case beginning
     /// The beginning-of-sequence token and a text.
     case text(String)
+    /// The beginning-of-sequence token and so many line feeds: attention that would sink into a chunk's own first tokens
+    /// sinks into these, which are dropped. EPIC (Hu et al., ICML 2025), §4, with k = 0 and four of them.
+    case dummies(Int)
 
     /// What is used unless another is asked for.
     ///
@@ -36,6 +39,15 @@ public struct ContextCacheOptions: Sendable {
     public var recipe: Recipe
     /// The most bytes that the store may take on disk; nil keeps what the store remembers.
     public var diskCap: Int?
+    /// The most bytes that the KV of chunks may take: those that are worth least leave (``VariantPriority`` of
+    /// Cache-Craft); nil for no limit but the store's.
+    public var chunkBudget: Int?
+    /// How many contextual variants of a chunk requests may keep, captured behind the chunks that stood before it; 0 keeps
+    /// chunks that were encoded alone. Variants never leave the namespace: what stood before a chunk colours its KV.
+    public var contextualVariants: Int
+    /// In how many of its contexts a chunk's attention is seen for ``StoredScore``, once the answer is out, where requests
+    /// go by it. Each costs a prefill of the chunk.
+    public var scorePasses: Int
     /// Whether the model's weights are digested anew, though the file looks the same as before.
     public var verifiesModel: Bool
     /// The prompt template in the place of the model's own; nil for the model's own.
@@ -46,7 +58,9 @@ public struct ContextCacheOptions: Sendable {
     /// Makes options; each has a default.
     public init(
         precision: CPUEngine.Options.Precision = .automatic, threads: Int? = nil, namespace: String = "default",
-        recipe: Recipe = .default, diskCap: Int? = nil, verifiesModel: Bool = false, template: String? = nil,
+        recipe: Recipe = .default, diskCap: Int? = nil, chunkBudget: Int? = nil, contextualVariants: Int = 0,
+        scorePasses: Int = 4,
+        verifiesModel: Bool = false, template: String? = nil,
         logger: Logger = Logger(label: "tessera")
     ) {
         self.precision = precision
@@ -54,6 +68,9 @@ public struct ContextCacheOptions: Sendable {
         self.namespace = namespace
         self.recipe = recipe
         self.diskCap = diskCap
+        self.chunkBudget = chunkBudget
+        self.contextualVariants = contextualVariants
+        self.scorePasses = scorePasses
         self.verifiesModel = verifiesModel
         self.template = template
         self.logger = logger

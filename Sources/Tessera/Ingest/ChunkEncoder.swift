@@ -1,11 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 
 internal import TesseraKV
+internal import TesseraReuse
 internal import TesseraStore
 
 /// Computes the KV of runs of tokens behind a fixed prefix, and gives it out as layer records.
 ///
-/// With the recipe as prefix it encodes chunks; with none it encodes a prompt's leading run.
+/// With the recipe as prefix it encodes chunks, alone or behind other chunks; with none it encodes a prompt's leading
+/// run.
 final class ChunkEncoder {
     private let kind: RecordKind
     private let runtime: any ModelRuntime
@@ -20,29 +22,39 @@ final class ChunkEncoder {
         self.prefix = prefix
     }
 
-    /// One record per layer, keys before RoPE.
+    /// The tokens that fit the model's context behind the prefix.
+    var room: Int { runtime.model.contextLength - prefix.count }
+
+    /// Encodes a run.
     ///
-    /// - Parameter tokens: The run, at least one token; with the prefix it must fit the model's context.
-    func encode(_ tokens: [TokenID]) throws(TesseraError) -> [[UInt8]] {
-        let total = prefix.count + tokens.count
-        guard total <= runtime.model.contextLength else {
-            throw TesseraError(.tooLong, tooLong(tokens.count))
+    /// - Parameters:
+    ///   - tokens: The run, at least one token; with the prefix and the neighbours it must fit the model's context.
+    ///   - neighbours: Chunks between the prefix and the run; with them, its attention is taken down.
+    func encode(_ tokens: [TokenID], behind neighbours: [[TokenID]] = []) throws(TesseraError) -> EncodedChunk {
+        let before = neighbours.flatMap { $0 }
+        let start = prefix.count + before.count
+        let total = start + tokens.count
+        guard total <= runtime.model.contextLength else { throw tooLong(tokens.count, start) }
+        var segments: [Range<Int>] = []
+        for neighbour in neighbours {
+            let slot = segments.last?.upperBound ?? prefix.count
+            segments.append(slot..<slot + neighbour.count)
         }
-        let buffer = try prepared(capacity: total)
-        let capture = CaptureObserver(layout: runtime.model.layout, codec: codec)
-        _ = try runtime.prefill(
-            PartialPrefill(
-                input: .tokens(tokens), slots: Array(prefix.count..<total), keyCount: total, logits: .none),
-            over: buffer, observer: capture)
-        return capture.records
+        return try ChunkCapture.run(
+            runtime, codec, tokens: before + tokens, from: prefix.count, capturing: start..<total,
+            behind: segments, over: try prepared(capacity: total))
     }
 
-    private func tooLong(_ count: Int) -> String {
+    private func tooLong(_ count: Int, _ before: Int) -> TesseraError {
         let limit = "exceeds the model's context of \(runtime.model.contextLength)"
         return switch kind {
         case .chunk:
-            "a chunk of \(count) tokens behind a prefix of \(prefix.count) \(limit); use a smaller --chunk-tokens"
-        case .prefix: "the prompt's beginning of \(count) tokens \(limit); use a shorter system prompt"
+            TesseraError(
+                .tooLong,
+                "a chunk of \(count) tokens behind a prefix of \(before) \(limit); use a smaller --chunk-tokens")
+        case .prefix:
+            TesseraError(
+                .tooLong, "the prompt's beginning of \(count) tokens \(limit); use a shorter system prompt")
         }
     }
 
@@ -58,27 +70,5 @@ final class ChunkEncoder {
         }
         buffer = fresh
         return fresh
-    }
-}
-
-/// Encodes the fresh keys and values of all rows, layer by layer.
-private final class CaptureObserver: LayerObserver {
-    private let layout: KVLayout
-    private let codec: any KVCodec
-    private(set) var records: [[UInt8]] = []
-
-    init(layout: KVLayout, codec: any KVCodec) {
-        self.layout = layout
-        self.codec = codec
-    }
-
-    func needs(of layer: Int) -> LayerNeeds {
-        LayerNeeds(keysAndValues: true)
-    }
-
-    func select(_ projection: LayerProjection) throws(TesseraError) -> [Int]? {
-        records.append(try codec.encode(keys: projection.keys, values: projection.values, layout: layout))
-        // Nothing behind the last layer's keys and values is wanted, so no row needs to go on.
-        return projection.layer == layout.layers - 1 ? [] : nil
     }
 }

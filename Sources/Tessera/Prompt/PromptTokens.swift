@@ -12,6 +12,11 @@ struct PromptTokens: Sendable, Equatable {
     /// The ids in front of the first context: what a prefix record can hold.
     var leading: ArraySlice<TokenID> { ids[..<(contexts.first?.lowerBound ?? ids.count)] }
 
+    /// Takes ids and places as they are.
+    init(ids: [TokenID], contexts: [Range<Int>]) {
+        (self.ids, self.contexts) = (ids, contexts)
+    }
+
     /// Splices the segments of a prompt along a layout.
     ///
     /// The beginning-of-sequence token stands in front exactly once: it is added where the model wants it and the

@@ -116,7 +116,12 @@ extension ContextCache {
             !held.contains($0)
         }
         try store.remove(orphans)
-        return orphans.count
+        // A chunk may have contextual variants without an isolated record.
+        let owners = try store.variantOwners(fingerprint: fingerprintDigest, namespace: namespace)
+        let variants = try store.removeVariants(of: owners.subtracting(held))
+        try forgetScores(keeping: held)
+        knownVariants.removeAll()
+        return orphans.count + variants
     }
 
     /// Goes through an index a page at a time; a corpus need not fit in memory.

@@ -1,0 +1,125 @@
+// SPDX-License-Identifier: Apache-2.0
+
+internal import TesseraKV
+internal import TesseraReuse
+
+/// A prompt whose stored KV is found and whose computation is planned.
+struct AssembledRequest {
+    /// The prompt's ids, in the order of the buffer's slots.
+    private(set) var ids: [TokenID]
+    /// The keys and values of this request alone.
+    let buffer: KVBuffer
+    /// What is computed.
+    private(set) var plan: AssemblyPlan
+    /// The position behind the prompt's last token.
+    private(set) var nextPosition: Int32
+    /// The contexts that stand side by side; nil where each has its own positions.
+    var parallel: ParallelContexts?
+    /// The contexts that had to be computed within the prompt.
+    var misses: [Range<Int>] = []
+    /// Chunks that had to be computed for this prompt alone, for keeping.
+    var encoded: [EncodedChunk] = []
+    /// Whether a stored leading run was found.
+    var hasPrefix = false
+    /// Whether the repair stops for chunks that the question does not look at.
+    var focuses = false
+    /// Whether tokens are picked by stored scores.
+    var goesByScores = false
+    let streamer: LayerStreamer
+
+    /// What came of running the prompt.
+    struct Outcome {
+        var output: PrefillOutput
+        /// The deviation of each candidate in the layer that compared by attention, where one did.
+        var deviations: [Int: Float]
+        /// The candidates that were picked there.
+        var selected: Set<Int>
+        /// Seconds for all of it.
+        var seconds: Double
+        /// Seconds that the computation waited for stored KV.
+        var stall: Double
+    }
+
+    /// Runs the planned tokens through the model.
+    func prefill(
+        _ runtime: any ModelRuntime, logits: PartialPrefill.Logits, report: inout ReuseReport
+    ) throws(TesseraError) -> Outcome {
+        var watch = Stopwatch()
+        var plan = plan
+        if case .question(let budget) = plan.selection.choice {
+            let (read, rows) = try tokensRead(by: plan.question, runtime, budget: budget)
+            report.computedTokenLayers += rows
+            plan.selection = .fixed((plan.selection.fixed + read).sorted())
+            plan.computed = Set(plan.computed + read).sorted()
+        }
+        let observer = AssemblyObserver(plan: plan, streamer: streamer, model: runtime.model, focuses: focuses)
+        let output = try runtime.prefill(call(plan.computed, logits), over: buffer, observer: observer)
+        report.computedTokenLayers += output.computedRows.reduce(0, +)
+        report.focusedContexts = observer.focused?.count
+        if focuses {
+            let reused = Set(plan.reused.flatMap { $0.slots })
+            let others = plan.computed.count { !reused.contains($0) }
+            report.effectiveRecompute = TesseraReuse.effectiveRecompute(
+                computedReused: output.computedRows.map { max(0, $0 - others) }, reused: plan.reusedTokens)
+        }
+        report.stages.stall = observer.stall.seconds
+        return Outcome(
+            output: output, deviations: observer.deviations, selected: observer.selected, seconds: watch.lap(),
+            stall: observer.stall.seconds)
+    }
+
+    /// Lets tokens follow the prompt; they are computed with it. The buffer must have room for them.
+    mutating func append(_ tokens: [TokenID]) {
+        let slots = ids.count..<ids.count + tokens.count
+        buffer.setPositions(tokens.indices.map { nextPosition + Int32($0) }, from: ids.count)
+        ids += tokens
+        nextPosition += Int32(tokens.count)
+        plan.computed += slots
+    }
+
+    private func call(_ slots: [Int], _ logits: PartialPrefill.Logits) -> PartialPrefill {
+        PartialPrefill(
+            input: .tokens(slots.map { ids[$0] }), slots: slots, keyCount: ids.count, logits: logits,
+            parallel: parallel)
+    }
+
+    /// The candidates that the question reads most in the last layer, over the KV as it is stored, and the rows that
+    /// finding them took.
+    private func tokensRead(
+        by question: Range<Int>, _ runtime: any ModelRuntime, budget: Int
+    ) throws(TesseraError) -> (slots: [Int], rows: Int) {
+        let look = QuestionLook(question, streamer: streamer, layers: runtime.model.layout.layers)
+        let output = try runtime.prefill(call(plan.computed, .none), over: buffer, observer: look)
+        let received = attentionReceived(look.probabilities, heads: runtime.model.queryHeads, keys: ids.count)
+        let candidates = plan.selection.candidates
+        let highest = indicesOfHighest(budget, in: candidates.map { received[$0] })
+        return (highest.map { candidates[$0] }, output.computedRows.reduce(0, +))
+    }
+}
+
+/// Takes down what the question attends to in the last layer.
+private final class QuestionLook: LayerObserver {
+    private let question: Range<Int>
+    private let streamer: LayerStreamer
+    private let layers: Int
+    private(set) var probabilities: [Float] = []
+
+    init(_ question: Range<Int>, streamer: LayerStreamer, layers: Int) {
+        self.question = question
+        self.streamer = streamer
+        self.layers = layers
+    }
+
+    func needs(of layer: Int) -> LayerNeeds {
+        LayerNeeds(attentionOf: layer == layers - 1 ? Array(question) : [])
+    }
+
+    func layerBegins(_ layer: Int) throws(TesseraError) {
+        streamer.request(through: layer + streamer.depth)
+        try streamer.wait(for: layer)
+    }
+
+    func layerAttended(_ attention: LayerAttention) throws(TesseraError) {
+        probabilities = attention.probabilities
+    }
+}

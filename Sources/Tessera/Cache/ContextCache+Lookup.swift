@@ -1,0 +1,146 @@
+// SPDX-License-Identifier: Apache-2.0
+
+internal import Logging
+internal import TesseraKV
+internal import TesseraReuse
+internal import TesseraStore
+
+/// What the store has of one context of a prompt.
+struct FoundContext {
+    /// Where it stands.
+    var slots: Range<Int>
+    /// Its KVs, the one to use first.
+    var candidates: [Candidate]
+    /// Contextual variants that were compared.
+    var variants: Int
+
+    /// One KV, and how it fits the place.
+    struct Candidate {
+        /// Where its bytes are.
+        enum Place {
+            /// In the store, encoded alone.
+            case isolated(StoredChunk)
+            /// In the store, captured behind other chunks.
+            case contextual(StoredVariant)
+            /// In memory.
+            case held(EncodedChunk)
+        }
+
+        var key: ChunkKey
+        var tokens: [TokenID]
+        var place: Place
+        var isContextual: Bool
+        var fit: VariantFit
+        var scores: [Float]?
+        var byteCount: Int
+    }
+}
+
+extension ContextCache {
+    /// The longest stored leading run, never the whole prompt: the last token must be computed.
+    func storedPrefix(of tokens: PromptTokens) -> StoredChunk? {
+        let candidates = Array(tokens.ids.dropLast())
+        return trusted("a prefix record") { () throws(TesseraError) in
+            try store.longestPrefix(fingerprint: fingerprintDigest, namespace: namespace, tokens: candidates)
+        }
+    }
+
+    /// What the store has of each context behind a prefix, those that fit best in front.
+    ///
+    /// - Parameter score: Which of the stored scores is wanted.
+    func find(
+        _ tokens: PromptTokens, behind prefix: Int, use: VariantUse, score: StoredScore.Score = .peak
+    ) -> [FoundContext] {
+        let keys = tokens.contexts.map { key(of: Array(tokens.ids[$0])) }
+        return zip(tokens.contexts, keys).enumerated().compactMap { place, context in
+            let (slots, key) = context
+            guard slots.lowerBound >= prefix else { return nil }
+            let ids = Array(tokens.ids[slots])
+            let known = variants(of: key, tokens: ids)
+            let before = Array(keys[..<place])
+            var candidates = [isolated(key, ids, isFirst: place == 0, known: known, score)].compactMap { $0 }
+            if use == .best {
+                candidates += known.map { variant in
+                    FoundContext.Candidate(
+                        key: variant.key, tokens: ids, place: variant.place, isContextual: true,
+                        fit: variant.fit(behind: before), scores: variant.scores(score),
+                        byteCount: recordBytes(tokens: ids.count))
+                }
+                // Of equal ones the one that was encoded alone stays in front: no foreign neighbour has coloured it.
+                candidates.sort { $0.fit.overhead < $1.fit.overhead }
+            }
+            return FoundContext(slots: slots, candidates: candidates, variants: known.count)
+        }
+    }
+
+    /// The KV of a chunk that was encoded alone, with what its variants tell of its tokens.
+    private func isolated(
+        _ key: ChunkKey, _ ids: [TokenID], isFirst: Bool, known: [KnownVariant], _ score: StoredScore.Score
+    ) -> FoundContext.Candidate? {
+        let note = heldChunks[key] == nil ? scoreNote(of: key, tokens: ids.count) : nil
+        let pooled = pooledScores(of: known, note: note, score)
+        let fit = VariantFit(isolatedFirst: isFirst, impact: pooled?.impact ?? 1)
+        let held = heldChunks[key]?.first { $0.statistics == nil }
+        let stored = held == nil ? isolated(key, ids) : nil
+        guard let place: FoundContext.Candidate.Place = held.map({ .held($0) }) ?? stored.map({ .isolated($0) }) else {
+            return nil
+        }
+        return FoundContext.Candidate(
+            key: key, tokens: ids, place: place, isContextual: false, fit: fit, scores: pooled?.scores,
+            byteCount: held?.byteCount ?? stored?.byteCount ?? 0)
+    }
+
+    /// A chunk's isolated record.
+    private func isolated(_ key: ChunkKey, _ ids: [TokenID]) -> StoredChunk? {
+        trusted("a chunk") { () throws(TesseraError) in
+            try store.lookup(key, fingerprint: fingerprintDigest, tokens: ids)
+        }
+    }
+
+    /// A chunk's contextual variants; what was read once is remembered, as nobody else writes to the store.
+    func variants(of key: ChunkKey, tokens: [TokenID]) -> [KnownVariant] {
+        if let held = heldChunks[key] {
+            return held.filter { $0.statistics != nil }.map { KnownVariant(held: $0, key: key) }
+        }
+        if let known = knownVariants[key] { return known }
+        let stored = trusted("a chunk's variants") { () throws(TesseraError) in
+            try store.variants(of: key, fingerprint: fingerprintDigest, tokens: tokens)
+        }
+        let known = (stored ?? []).map { KnownVariant($0, tokens: tokens.count) }
+        if knownVariants.count >= Self.mostKnownChunks { knownVariants.removeAll() }
+        knownVariants[key] = known
+        return known
+    }
+
+    /// Chunks whose variants are remembered: some kilobytes each.
+    static let mostKnownChunks = 4096
+
+    /// Loads a record; nil, and a word to the log, where it can't be trusted.
+    func load(_ candidate: FoundContext.Candidate) -> (any LayerSource)? {
+        trusted("a chunk") { () throws(TesseraError) -> (any LayerSource)? in
+            switch candidate.place {
+            case .held(let chunk): return chunk
+            case .isolated(let chunk): return try load(chunk)
+            case .contextual(let variant):
+                let chunk = try store.chunk(of: variant, fingerprint: fingerprintDigest, tokens: candidate.tokens)
+                guard let chunk else { return nil }
+                return try load(chunk)
+            }
+        }
+    }
+
+    func load(_ chunk: StoredChunk) throws(TesseraError) -> LoadedChunk? {
+        guard chunk.layout == model.layout, chunk.codec == codec.name else { return nil }
+        return try store.load(chunk)
+    }
+
+    /// Turns a failure to load into a miss: an answer never fails because a cache did.
+    func trusted<R>(_ what: String, _ body: () throws(TesseraError) -> R?) -> R? {
+        do throws(TesseraError) {
+            return try body()
+        } catch {
+            log.warning("\(what) could not be loaded and is computed instead: \(error.message)")
+            return nil
+        }
+    }
+}

@@ -1,0 +1,88 @@
+// SPDX-License-Identifier: Apache-2.0
+
+public import TesseraKV
+public import TesseraRetrieval
+internal import TesseraStore
+
+extension ContextCache {
+    /// Computes and keeps the KV of a chunk as it reads behind other chunks.
+    ///
+    /// Cache-Craft (Agarwal et al., SIGMOD 2025), §3, with the chunks chosen ahead of any request as in FusionRAG (arXiv
+    /// 2601.12904), §4: what is stored is the KV, and the attention that it paid to what stood before it. Nothing happens
+    /// where the store has this variant already.
+    ///
+    /// - Parameters:
+    ///   - chunk: The ids of the chunk.
+    ///   - neighbours: The ids of the chunks in front of it, in order, at least one that is not empty; those in front are
+    ///     left out where the model's context is too short for all.
+    /// - Returns: Whether it was computed.
+    /// - Throws: ``TesseraError`` as ``ingest(chunks:progress:)``.
+    @discardableResult
+    public func ingest(chunk: [TokenID], behind neighbours: [[TokenID]]) throws(TesseraError) -> Bool {
+        var room = chunkEncoder.room - chunk.count
+        let fitting = neighbours.filter { !$0.isEmpty }.reversed().prefix { neighbour in
+            room -= neighbour.count
+            return room >= 0
+        }.reversed()
+        guard !chunk.isEmpty, !fitting.isEmpty else { return false }
+        let before = fitting.map { key(of: $0) }
+        let own = key(of: chunk)
+        guard !variants(of: own, tokens: chunk).contains(where: { $0.behind == before }) else { return false }
+        var watch = Stopwatch()
+        let encoded = try chunkEncoder.encode(chunk, behind: Array(fitting))
+        let rows = chunk.count + fitting.reduce(0) { $0 + $1.count }
+        learn(rows: rows, keys: rows, seconds: watch.lap())
+        try put([record(of: encoded, behind: before)])
+        knownVariants[own] = nil
+        return true
+    }
+
+    /// Computes and keeps, for every chunk of an index, its KV behind the chunks that are most like it.
+    ///
+    /// FusionRAG (arXiv 2601.12904), §4, encodes each chunk behind about ten chunks that are retrieved for it. Here they are
+    /// retrieved by the index's own ranking, the likest next to the chunk. It can be stopped at any time and begun again.
+    ///
+    /// - Parameters:
+    ///   - index: An index that is up to date.
+    ///   - paths: Files and folders whose documents are wanted; nil for all.
+    ///   - count: Chunks in front of each.
+    ///   - progress: Told after each chunk that was computed.
+    /// - Returns: What was computed; all of it is on disk.
+    /// - Throws: ``TesseraError`` as ``ingest(chunks:progress:)``.
+    @discardableResult
+    public func warmBehindNeighbours(
+        _ index: DocumentIndex, under paths: [String]? = nil, count: Int, progress: ((IngestProgress) -> Void)? = nil
+    ) async throws(TesseraError) -> IngestProgress {
+        var done = IngestProgress()
+        guard count > 0 else { return done }
+        var seen: Set<ChunkKey> = []
+        var chunks: [DocumentChunk] = []
+        try await forEachPage(of: index, under: paths) { page throws(TesseraError) in
+            chunks += page.filter { seen.insert(key(of: $0.tokens)).inserted }
+        }
+        for chunk in chunks {
+            try Self.checkCancelled()
+            let like = try await neighbours(of: chunk, in: index, under: paths, count: count)
+            guard try ingest(chunk: chunk.tokens, behind: like) else { continue }
+            done.chunks += 1
+            done.tokens += chunk.tokens.count
+            done.bytes += recordBytes(tokens: chunk.tokens.count)
+            progress?(done)
+        }
+        saveRates()
+        return done
+    }
+
+    /// The chunks that are most like a chunk, the likest last.
+    private func neighbours(
+        of chunk: DocumentChunk, in index: DocumentIndex, under paths: [String]?, count: Int
+    ) async throws(TesseraError) -> [[TokenID]] {
+        let hits = try await index.retrieve(chunk.text, limit: count + 1, neighbours: 0, under: paths)
+        return hits.map { $0.tokens ?? tokenizer.encode($0.text, special: false) }
+            .filter { $0 != chunk.tokens }.prefix(count).reversed()
+    }
+
+    private static func checkCancelled() throws(TesseraError) {
+        if Task.isCancelled { throw TesseraError(.cancelled, "the warm-up was cancelled") }
+    }
+}
