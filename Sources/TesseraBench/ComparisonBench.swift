@@ -46,8 +46,9 @@ public struct ComparisonBench: Sendable {
     public var limit: Int
     /// What is compared with `exact`.
     public var assemblies: [Assembly] = [
-        .stitched(.none, ratio: 0), .stitched(.firstK(count: 2), ratio: 0), .stitched(.deviation, ratio: 0.15),
-        .stitched(.random(seed: 1), ratio: 0.15),
+        .stitched(.none, ratio: 0, variants: .isolated), .stitched(.firstK(count: 2), ratio: 0, variants: .isolated),
+        .stitched(.storedScore(), ratio: 0.15), .stitched(.deviation, ratio: 0.15, variants: .isolated),
+        .stitched(.random(seed: 1), ratio: 0.15, variants: .isolated), .parallel(),
     ]
 
     /// A bench over a retriever.
@@ -64,12 +65,13 @@ public struct ComparisonBench: Sendable {
             var (reference, path): ([Float], [TokenID]) = ([], [])
             for (index, assembly) in candidates.enumerated() {
                 let options = AskOptions(
-                    limit: limit, answer: AnswerOptions(assembly: assembly, maximumTokens: 64, keepsMisses: false))
+                    limit: limit,
+                    answer: AnswerOptions(assembly: assembly, ungated: true, maximumTokens: 64, keepsMisses: false))
                 let sourced = try await cache.ask(question.question, of: retriever, options: options)
                 let prompt = Prompt(
                     system: options.system, contexts: sourced.sources.map(\.text), question: question.question)
                 if index == 0 { path = sourced.answer.tokens }
-                let logits = try await cache.logits(of: prompt, along: path, assembly: assembly)
+                let logits = try await cache.logits(of: prompt, along: path, assembly: assembly).logits
                 if index == 0 { reference = logits }
                 let drift = meanDivergence(from: reference, to: logits, vocabulary: cache.model.vocabulary)
                 // The first question fills caches; its times are not typical of any assembly.

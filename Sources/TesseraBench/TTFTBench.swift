@@ -49,7 +49,8 @@ public struct TTFTBench: Sendable {
     public var runs = 3
     /// What is measured beside `exact`.
     public var assemblies: [Assembly] = [
-        .stitched(.deviation, ratio: 0.15), .stitched(.firstK(count: 2), ratio: 0), .stitched(.none, ratio: 0),
+        .stitched(.deviation, ratio: 0.15, variants: .isolated), .stitched(.storedScore(), ratio: 0.15),
+        .stitched(.firstK(count: 2), ratio: 0, variants: .isolated), .stitched(.none, ratio: 0, variants: .isolated),
     ]
 
     /// The bench of the README: 6 chunks of 512 tokens, a question of 64.
@@ -64,6 +65,11 @@ public struct TTFTBench: Sendable {
         let prompt = randomPrompt(vocabulary: cache.model.vocabulary)
         progress("warming \(chunks) chunks of \(chunkTokens) tokens")
         try await cache.ingest(contextsOf: prompt)
+        // Scores for storedScore: each chunk once behind the one that stands behind it in the prompt.
+        let ids = prompt.contexts.map { if case .tokens(let ids) = $0 { ids } else { [TokenID]() } }
+        for (place, chunk) in ids.enumerated() where chunks > 1 {
+            try await cache.ingest(chunk: chunk, behind: [ids[(place + 1) % chunks]])
+        }
         let candidates = [Assembly.exact] + assemblies
         var samples = candidates.map { _ in [(report: ReuseReport, ideal: Double)]() }
         for round in 0...runs {

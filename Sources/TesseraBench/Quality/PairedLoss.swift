@@ -1,0 +1,36 @@
+// SPDX-License-Identifier: Apache-2.0
+
+internal import Foundation
+
+/// How many points more questions one way gets wrong than another, the same questions asked both ways.
+public struct PairedLoss: Sendable, Codable, Equatable {
+    /// The loss in points (hundredths of all questions); negative for a gain.
+    public var points: Double
+    /// The lower end of the 95 % interval.
+    public var low: Double
+    /// The upper end of the 95 % interval.
+    public var high: Double
+
+    /// Compares right answers pair by pair: the normal interval of a mean of paired differences.
+    ///
+    /// - Parameters:
+    ///   - reference: Whether each question was answered right by what is compared with.
+    ///   - other: Whether it was answered right by what is measured.
+    public init(reference: [Bool], other: [Bool]) {
+        precondition(reference.count == other.count, "the same questions both ways")
+        let count = Double(max(1, reference.count))
+        let lost = Double(zip(reference, other).count { $0 && !$1 })
+        let won = Double(zip(reference, other).count { !$0 && $1 })
+        let mean = (lost - won) / count
+        let variance = max(0, (lost + won) / count - mean * mean)
+        let margin = 1.96 * sqrt(variance / count)
+        (points, low, high) = (100 * mean, 100 * (mean - margin), 100 * (mean + margin))
+    }
+}
+
+/// The value below which a share of some figures lies (nearest rank); 0 for none.
+func quantile(_ share: Double, of values: [Double]) -> Double {
+    let sorted = values.sorted()
+    guard !sorted.isEmpty else { return 0 }
+    return sorted[min(sorted.count - 1, max(0, Int((share * Double(sorted.count)).rounded(.up)) - 1))]
+}

@@ -1,0 +1,107 @@
+// SPDX-License-Identifier: Apache-2.0
+
+internal import Foundation
+public import Tessera
+internal import TesseraKV
+
+/// What came of one question under one assembly.
+struct QualityOutcome {
+    var right: Bool
+    /// Whether the answer is `exact`'s.
+    var same: Bool
+    var divergence: Double
+    var agreement: Double
+    var report: ReuseReport
+}
+
+/// One assembly's outcomes, question by question.
+struct QualityTally {
+    let assembly: Assembly
+    var outcomes: [QualityOutcome] = []
+    var random: [QualityOutcome] = []
+    var seconds: [Double] = []
+
+    init(_ assembly: Assembly) {
+        self.assembly = assembly
+    }
+
+    /// The figures of all questions.
+    ///
+    /// - Parameters:
+    ///   - exact: The tally of `exact`.
+    ///   - kinds: The kind of each question.
+    func result(exact: QualityTally, kinds: [String]) -> QualityReport.Result? {
+        guard let last = outcomes.last else { return nil }
+        let (mine, reference) = (outcomes.map(\.right), exact.outcomes.map(\.right))
+        let speed = seconds.isEmpty ? nil : median(seconds)
+        let reused = outcomes.reduce(0) { $0 + $1.report.hits }
+        return QualityReport.Result(
+            assembly: last.report.assembly, selector: last.report.selector, ratio: last.report.ratio,
+            checkLayer: last.report.checkLayer, label: assembly.label, method: assembly,
+            effectiveRecompute: mean(outcomes.map(\.report.effectiveRecompute)),
+            exactMatch: shares(of: mine, kinds), sameAnswer: shares(of: outcomes.map(\.same), kinds),
+            loss: losses(from: reference, to: mine, kinds),
+            klMean: mean(outcomes.map(\.divergence)), klP95: quantile(0.95, of: outcomes.map(\.divergence)),
+            top1Agreement: mean(outcomes.map(\.agreement)), ttft: speed,
+            speedup: speed.flatMap { $0 > 0 && !exact.seconds.isEmpty ? median(exact.seconds) / $0 : nil },
+            unscored: reused == 0
+                ? 0 : Double(outcomes.reduce(0) { $0 + $1.report.unscoredHits }) / Double(reused),
+            random: control(mine, kinds))
+    }
+
+    private func control(_ mine: [Bool], _ kinds: [String]) -> QualityReport.Control? {
+        guard !random.isEmpty else { return nil }
+        let other = random.map(\.right)
+        let loss = losses(from: mine, to: other, kinds)
+        let divergence = mean(random.map(\.divergence))
+        var unbeaten = loss.filter { $0.value.points <= 0 }.keys.sorted()
+        if divergence <= mean(outcomes.map(\.divergence)) { unbeaten.append("KL") }
+        return QualityReport.Control(
+            exactMatch: shares(of: other, kinds), loss: loss, klMean: divergence, unbeaten: unbeaten)
+    }
+}
+
+/// The share of right answers of each kind.
+private func shares(of right: [Bool], _ kinds: [String]) -> [String: Double] {
+    Dictionary(grouping: zip(kinds, right), by: \.0).mapValues { pairs in
+        Double(pairs.count { $0.1 }) / Double(pairs.count)
+    }
+}
+
+/// The paired loss of each kind.
+private func losses(from reference: [Bool], to other: [Bool], _ kinds: [String]) -> [String: PairedLoss] {
+    Dictionary(grouping: kinds.indices, by: { kinds[$0] }).mapValues { places in
+        PairedLoss(reference: places.map { reference[$0] }, other: places.map { other[$0] })
+    }
+}
+
+extension Assembly {
+    /// Everything that tells it from others, for people.
+    public var label: String {
+        switch self {
+        case .exact: return "exact"
+        case .parallel(let temperature, let scale):
+            return String(format: "parallel, T %.2g, S %.2g", temperature, scale)
+        case .stitched(let selector, let ratio, let variants):
+            var text = selector.name
+            switch selector {
+            case .firstK(let count): text += " \(count)"
+            case .deviation(let layer, let compared, let gradual):
+                if compared == .keys { text += " of K" }
+                if gradual { text += ", gradual" }
+                text += ", layer \(layer)"
+            case .deviationAttention(let layer, let repairs):
+                text += ", layer \(layer)"
+                if repairs > 0 { text += ", \(repairs) repairs a token" }
+            case .storedScore(let options):
+                if let alpha = options.alpha { text += String(format: ", α %.2g", alpha) }
+                if options.score == .mean { text += " by the mean" }
+                if options.focuses { text += ", focused" }
+            case .none, .question, .random, .all: break
+            }
+            if selector.takesRatio { text += String(format: ", %.3g %%", ratio * 100) }
+            if variants == .isolated { text += ", isolated" }
+            return text
+        }
+    }
+}
