@@ -14,13 +14,15 @@ struct TesseraCommand: AsyncParsableCommand {
             Tessera computes the keys and values (KV) of each chunk of your documents once, keeps them, and stitches \
             them into every prompt that needs them, so that the model starts to answer sooner.
 
-            Fill the cache with `tessera warm`, ask with `tessera ask`.
+            Fill the cache with `tessera warm`, let `tessera gate` find out what your model can take, ask with `tessera ask`.
 
             Exit codes: 0 success, 64 wrong usage or input, 65 a damaged file or a prompt that is too long, \
             66 something is not there, 69 not supported, 73 no room on the disk or under the cap, 74 any other \
             input or output error, 75 the store is in use, 130 cancelled.
             """,
-        subcommands: [Warm.self, Ask.self, Bench.self, Demo.self, Tokenize.self, Logits.self])
+        subcommands: [
+            Warm.self, Ask.self, Gate.self, Calibrate.self, Bench.self, Demo.self, Tokenize.self, Logits.self,
+        ])
 
     static func main() async {
         do {

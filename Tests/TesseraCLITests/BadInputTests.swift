@@ -104,6 +104,33 @@ import Testing
         }
     }
 
+    @Test func `options of reuse out of range are refused before a model is loaded`() throws {
+        let ask = ["ask", "q", "--docs", ".", "-m", model]
+        for wrong in [
+            ["--assembly", "parallel", "--context-temperature", "0"],
+            ["--assembly", "parallel", "--context-scale", "-1"],
+            ["--alpha", "-1"], ["--repairs", "-1"], ["--assembly", "exact", "--selector", "none"],
+        ] { #expect(try CommandRun(ask + wrong).status == 64, "\(wrong)") }
+        #expect(try CommandRun("gate", "-m", model, "--bar", "-1").status == 64)
+        #expect(try CommandRun("gate", "-m", model, "--budget", "0").status == 64)
+        #expect(try CommandRun("warm", ".", "-m", model, "--neighbours", "-1").status == 64)
+        #expect(try CommandRun("bench", "quality", "-m", model, "--ratios", "1.5").status == 64)
+    }
+
+    @Test func `a broken line of questions, an unknown kind and a foreign record are named`() throws {
+        try withTemporaryDirectory { folder in
+            let (questions, store) = (folder.appendingPathComponent("qa.jsonl").path, folder.path + "/store")
+            try Data("{\"contexts\": [], \"question\": \"q\", \"answers\": [\"a\"], \"kind\": \"k\"}\n{\n".utf8)
+                .write(to: URL(fileURLWithPath: questions))
+            let quality = try CommandRun("bench", "quality", "-m", model, "--qa", questions, "--store", store)
+            #expect(quality.status == 64 && quality.errors.contains("qa.jsonl, line 2"))
+            let gate = try CommandRun("gate", "-m", model, "--store", store, "--kinds", "song")
+            #expect(gate.status == 64 && gate.errors.contains("song"))
+            let record = try CommandRun("gate", "-m", model, "--store", store, "--record", questions)
+            #expect(record.status == 64)
+        }
+    }
+
     @Test func `a ratio outside its range, an unknown selector, a missing option`() throws {
         #expect(try CommandRun("ask", "q", "--docs", ".", "-m", model, "--ratio", "1.5").status == 64)
         #expect(try CommandRun("ask", "q", "--docs", ".", "-m", model, "--selector", "best").status == 64)

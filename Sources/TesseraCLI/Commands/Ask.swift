@@ -28,6 +28,15 @@ struct Ask: AsyncParsableCommand {
     @OptionGroup var chunkOptions: ChunkOptions
     @OptionGroup var assemblyOptions: AssemblyOptions
 
+    @Flag(help: "Use the assembly that is asked for though the model's quality gate has not passed it.")
+    var ungated = false
+
+    @Option(help: "The kind of the question, for a gate that was signed for some kinds only.")
+    var kind: String?
+
+    @Flag(help: "Say for each chunk, and for the whole prompt, what was decided and why.")
+    var explain = false
+
     @Option(help: "The most chunks that are retrieved.")
     var limit = 6
 
@@ -67,7 +76,7 @@ struct Ask: AsyncParsableCommand {
         let options = AskOptions(
             limit: limit, system: system.isEmpty ? nil : system,
             answer: AnswerOptions(
-                assembly: assemblyOptions.value,
+                assembly: await assemblyOptions.value(on: cache), kind: kind, ungated: ungated,
                 sampling: try SamplingOptions(temperature: temperature, topP: topP, seed: assemblyOptions.seed),
                 maximumTokens: maxTokens, stops: stop))
         let streams = !json
@@ -107,5 +116,6 @@ struct Ask: AsyncParsableCommand {
             try Console.line("source     \(source.source.document), chunk \(source.source.ordinal + 1)\(section)")
         }
         try Console.line(describe(result.answer.report))
+        if explain { try Console.line(describe(result.answer.report.explanation)) }
     }
 }

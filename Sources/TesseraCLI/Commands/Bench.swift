@@ -9,7 +9,8 @@ import TesseraKV
 /// `tessera bench`: figures, each against a baseline in the same run.
 struct Bench: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
-        abstract: "Measure on this machine.", subcommands: [TTFT.self, Engine.self, Warm.self, Memory.self])
+        abstract: "Measure on this machine.",
+        subcommands: [TTFT.self, Quality.self, Trace.self, Plan.self, Engine.self, Warm.self, Memory.self])
 }
 
 /// The model that is measured, as options.

@@ -5,6 +5,54 @@ import Foundation
 import TesseraBench
 
 extension Bench {
+    /// `tessera bench plan`: what deciding takes.
+    struct Plan: AsyncParsableCommand {
+        static let configuration = CommandConfiguration(
+            commandName: "plan", abstract: "The time to decide what is reused of a prompt of many chunks and variants.")
+
+        @Option(name: .shortAndLong, help: "The model.", completion: .file(extensions: ["gguf"]))
+        var model = "Fixtures/models/rag-mini.gguf"
+
+        @Option(help: "Chunks in the prompt.")
+        var chunks = 20
+
+        @Option(help: "Contextual variants of each.")
+        var variants = 5
+
+        @Option(help: "Tokens of each.")
+        var chunkTokens = 64
+
+        @Option(help: "How often it is measured.")
+        var runs = 20
+
+        @Flag(help: "Print the report as JSON.")
+        var json = false
+
+        @OptionGroup var storeOptions: StoreOptions
+
+        func validate() throws {
+            guard chunks >= 1, variants >= 1, runs >= 1, chunkTokens >= 8 else {
+                throw ValidationError("--chunks, --variants and --runs are at least 1, --chunk-tokens is at least 8")
+            }
+        }
+
+        func run() async throws {
+            let cache = try storeOptions.apart("bench").open(try ModelOptions.parse(["--model", model]))
+            var bench = PlanBench()
+            (bench.chunks, bench.variants, bench.chunkTokens) = (chunks, variants, chunkTokens)
+            bench.runs = runs
+            let report = try await bench.run(on: cache) { Notices.say("\($0)") }
+            if json {
+                try Console.line(try TesseraCLI.json(report))
+                return
+            }
+            try Console.line(
+                "planning \(report.chunks) chunks with \(report.variants) variants of \(report.chunkTokens) tokens each: "
+                    + "\(readable(seconds: report.planSeconds)), the first time \(readable(seconds: report.firstSeconds))"
+            )
+        }
+    }
+
     /// `tessera bench warm`: a second warm-up against the first.
     struct Warm: AsyncParsableCommand {
         static let configuration = CommandConfiguration(

@@ -57,12 +57,14 @@ struct Demo: AsyncParsableCommand {
         let done = try await cache.warm(
             index, under: [docs],
             progress: { progress.show($0.chunks, "\($0.tokens) tokens, \(readable(bytes: $0.bytes))") })
+        let variants = try await cache.warmBehindNeighbours(index, under: [docs], count: 3)
+        Notices.say("behind their neighbours: \(variants.chunks) chunks computed now")
         Notices.say("warm: \(plan.chunks) chunks of \(plan.documents) documents, \(done.chunks) computed now")
 
         let suite = try Questions.read(readText(at: questions), named: questions)
         var bench = ComparisonBench(retriever: index.retriever(neighbours: neighbours, under: [docs]), limit: limit)
         if checkLayer > 1, checkLayer < cache.model.layout.layers {
-            bench.assemblies.append(.stitched(.deviation(layer: checkLayer), ratio: 0.15))
+            bench.assemblies.append(.stitched(.deviation(layer: checkLayer), ratio: 0.15, variants: .isolated))
         }
         let results = try await bench.run(suite, on: cache)
         try Console.line(json ? try TesseraCLI.json(results) : table(results))

@@ -86,8 +86,9 @@ struct Logits: AsyncParsableCommand {
         let path = segments ?? "-"
         let parts = try readJSON([SegmentFile].self, from: readData(at: path), named: path)
         let prompt = try SegmentFile.prompt(of: parts)
-        if case .stitched = assemblyOptions.value { try await cache.ingest(contextsOf: prompt) }
-        let (logits, slots, report) = try await cache.logits(of: prompt, assembly: assemblyOptions.value, all: all)
+        let assembly = await assemblyOptions.value(on: cache) ?? .default
+        if assembly != .exact { try await cache.ingest(contextsOf: prompt) }
+        let (logits, slots, report) = try await cache.logits(of: prompt, assembly: assembly, all: all)
         return Result(tokens: cache.tokens(of: prompt), logits: logits, slots: slots, report: report)
     }
 

@@ -26,6 +26,10 @@ struct Warm: AsyncParsableCommand {
     @Option(help: "Also keep the KV of this system prompt, as the leading run of prompts that begin with it.")
     var system: String?
 
+    @Option(
+        help: "Also keep each chunk's KV behind so many chunks that are most like it, with what storedScore goes by.")
+    var neighbours = 0
+
     @Flag(help: "Only say how many chunks, tokens and bytes it would be.")
     var dryRun = false
 
@@ -45,6 +49,7 @@ struct Warm: AsyncParsableCommand {
     var json = false
 
     func validate() throws {
+        guard (0...64).contains(neighbours) else { throw ValidationError("--neighbours is between 0 and 64") }
         guard retrievalLog == nil || fit else { throw ValidationError("--retrieval-log needs --fit") }
     }
 
@@ -63,17 +68,23 @@ struct Warm: AsyncParsableCommand {
         let done = try await cache.warm(
             index, under: paths, fit: fit, questions: try retrievalLog.map(questions) ?? [],
             progress: { progress.show($0.chunks, "\($0.tokens) tokens, \(readable(bytes: $0.bytes))") })
+        var behind = ProgressLine(total: neighbours > 0 ? plan.chunks : 0)
+        let variants = try await cache.warmBehindNeighbours(index, under: paths, count: neighbours) {
+            behind.show($0.chunks, "behind their neighbours")
+        }
         if let system, try await cache.ingest(system: .text(system)) == nil {
             Notices.say("the system prompt is not kept: it is so short that computing it costs less than finding it")
         }
         let released = prune ? try await cache.prune() : 0
-        try report(plan, done, released, (ContinuousClock.now - start) / .seconds(1))
+        try report(plan, done, variants, released, (ContinuousClock.now - start) / .seconds(1))
     }
 
-    private func report(_ plan: WarmPlan, _ done: IngestProgress, _ released: Int, _ seconds: Double) throws {
+    private func report(
+        _ plan: WarmPlan, _ done: IngestProgress, _ variants: IngestProgress, _ released: Int, _ seconds: Double
+    ) throws {
         struct Outcome: Encodable {
             var plan: WarmPlan
-            var computedChunks, computedTokens, computedBytes, releasedChunks: Int
+            var computedChunks, computedTokens, computedBytes, contextualChunks, releasedChunks: Int
             var seconds: Double
         }
         if json {
@@ -81,7 +92,7 @@ struct Warm: AsyncParsableCommand {
                 try TesseraCLI.json(
                     Outcome(
                         plan: plan, computedChunks: done.chunks, computedTokens: done.tokens, computedBytes: done.bytes,
-                        releasedChunks: released, seconds: seconds)))
+                        contextualChunks: variants.chunks, releasedChunks: released, seconds: seconds)))
             return
         }
         try Console.line(describe(plan))
@@ -90,6 +101,7 @@ struct Warm: AsyncParsableCommand {
         try Console.line(
             "computed   \(done.chunks) chunks, \(done.tokens) tokens, \(readable(bytes: done.bytes)) in \(readable(seconds: seconds))\(rate)"
         )
+        if neighbours > 0 { try Console.line("behind     \(variants.chunks) chunks behind their neighbours") }
         if prune { try Console.line("released   \(released) chunks that no document holds any more") }
     }
 

@@ -6,42 +6,111 @@ import TesseraReuse
 
 /// How a prompt's KV comes about, as options.
 struct AssemblyOptions: ParsableArguments {
-    enum AssemblyName: String, ExpressibleByArgument, CaseIterable { case exact, stitched }
-    enum SelectorName: String, ExpressibleByArgument, CaseIterable { case none, firstK, deviation, random, all }
+    enum AssemblyName: String, ExpressibleByArgument, CaseIterable { case exact, stitched, parallel }
+    enum SelectorName: String, ExpressibleByArgument, CaseIterable {
+        case none, firstK, storedScore, deviation, deviationAttention, question, random, all
+    }
 
-    @Option(help: "exact computes everything that is no true prefix; stitched reuses chunks anywhere.")
-    var assembly: AssemblyName = .stitched
+    @Option(
+        help: ArgumentHelp(
+            "exact computes everything that is no true prefix; stitched reuses chunks anywhere; parallel sets them side by side.",
+            discussion: "Without it, ask takes what the model's quality gate has passed, and logits takes stitched."))
+    var assembly: AssemblyName?
 
     @Option(help: "What picks the tokens of reused chunks that are computed anew.")
-    var selector: SelectorName = .deviation
+    var selector: SelectorName?
 
-    @Option(help: "The share of reused tokens that deviation and random pick, 0 to 1.")
+    @Option(help: "The share of reused tokens that selectors pick, 0 to 1; none, firstK and all pick their own number.")
     var ratio: Double = 0.15
 
     @Option(help: "The layer in which deviation is measured, 1 or more; a higher one costs more and may see more.")
     var checkLayer: Int = Selector.firstCheckLayer
 
+    @Option(help: "What deviation compares: values or keys.")
+    var compare = Compared.values
+
+    @Flag(help: "Let deviation narrow its choice from layer to layer.")
+    var gradual = false
+
     @Option(name: .customLong("k"), help: "How many tokens of each chunk firstK picks.")
     var count: Int = 2
+
+    @Option(help: "Cache-Craft's alpha: storedScore gives each chunk its own budget, in the place of --ratio.")
+    var alpha: Double?
+
+    @Option(
+        help:
+            "What storedScore ranks by: peak, the most outward head, or mean, Cache-Craft's mean over heads and layers."
+    )
+    var score = Score.peak
+
+    @Flag(help: "storedScore stops for chunks that the question does not look at.")
+    var focus = false
+
+    @Option(help: "How many stale tokens deviationAttention computes anew before each token of the answer.")
+    var repairs = 0
+
+    @Option(help: "Which stored KV of a chunk is used: best takes the one that fits its place best.")
+    var variants = Variants.best
+
+    @Option(
+        help: "Parallel contexts: the temperature of attention to them. By default what calibrate measured, else 1.")
+    var contextTemperature: Double?
+
+    @Option(help: "Parallel contexts: the scale of attention to them. By default what calibrate measured, else 1.")
+    var contextScale: Double?
 
     @Option(help: "The seed of random selection and of sampling.")
     var seed: UInt64 = 0
 
+    enum Score: String, ExpressibleByArgument, CaseIterable { case mean, peak }
+    enum Compared: String, ExpressibleByArgument, CaseIterable { case values, keys }
+    enum Variants: String, ExpressibleByArgument, CaseIterable { case best, isolated }
+
     func validate() throws {
         guard (0...1).contains(ratio) else { throw ValidationError("--ratio is between 0 and 1") }
         guard checkLayer >= 1 else { throw ValidationError("--check-layer is 1 or more") }
-        guard count >= 0 else { throw ValidationError("--k is 0 or more") }
+        guard count >= 0, repairs >= 0 else { throw ValidationError("--k and --repairs are 0 or more") }
+        guard alpha.map({ $0 >= 0 && $0.isFinite }) ?? true else { throw ValidationError("--alpha is 0 or more") }
+        for (name, value) in [("--context-temperature", contextTemperature), ("--context-scale", contextScale)] {
+            guard value.map({ $0 > 0 && $0.isFinite }) ?? true else { throw ValidationError("\(name) is above 0") }
+        }
+        guard assembly ?? .stitched == .stitched || selector == nil else {
+            throw ValidationError("--selector is for --assembly stitched")
+        }
     }
 
-    /// The assembly that was chosen.
-    var value: Assembly {
-        guard assembly == .stitched else { return .exact }
-        return switch selector {
-        case .none: .stitched(.none, ratio: 0)
-        case .firstK: .stitched(.firstK(count: count), ratio: 0)
-        case .deviation: .stitched(.deviation(layer: checkLayer), ratio: ratio)
-        case .random: .stitched(.random(seed: seed), ratio: ratio)
-        case .all: .stitched(.all, ratio: 1)
+    /// The assembly that was chosen; nil where none was.
+    func value(on cache: ContextCache) async -> Assembly? {
+        switch assembly {
+        case .exact: return .exact
+        case .parallel: return await parallel(on: cache)
+        case .stitched: return stitched
+        case nil: return selector == nil ? nil : stitched
         }
+    }
+
+    private var stitched: Assembly {
+        .stitched(chosen, ratio: ratio, variants: variants == .best ? .best : .isolated)
+    }
+
+    private var chosen: Selector {
+        switch selector ?? .deviation {
+        case .none: .none
+        case .firstK: .firstK(count: count)
+        case .storedScore:
+            .storedScore(StoredScore(alpha: alpha, score: score == .mean ? .mean : .peak, focuses: focus))
+        case .deviation: .deviation(layer: checkLayer, of: compare == .keys ? .keys : .values, gradual: gradual)
+        case .deviationAttention: .deviationAttention(layer: checkLayer, repairs: repairs)
+        case .question: .question
+        case .random: .random(seed: seed)
+        case .all: .all
+        }
+    }
+
+    private func parallel(on cache: ContextCache) async -> Assembly {
+        let measured = contextTemperature == nil || contextScale == nil ? await cache.parallelSettings() : nil
+        return .parallel(
+            temperature: contextTemperature ?? measured?.temperature ?? 1, scale: contextScale ?? measured?.scale ?? 1)
     }
 }

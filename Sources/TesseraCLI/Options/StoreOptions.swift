@@ -24,6 +24,15 @@ struct StoreOptions: ParsableArguments {
         ))
     var recipe: String?
 
+    @Option(help: "Encode chunks behind so many dummy tokens that are dropped, in the place of --recipe.")
+    var dummyPrefix: Int?
+
+    func validate() throws {
+        guard dummyPrefix.map({ (0...1024).contains($0) }) ?? true, recipe == nil || dummyPrefix == nil else {
+            throw ValidationError("--dummy-prefix is between 0 and 1024, and stands in the place of --recipe")
+        }
+    }
+
     static var defaultStore: String {
         let environment = ProcessInfo.processInfo.environment
         let stated = environment["XDG_CACHE_HOME"].flatMap { $0.isEmpty ? nil : $0 }
@@ -44,7 +53,8 @@ struct StoreOptions: ParsableArguments {
             model: model.model, store: folder ?? store,
             options: ContextCacheOptions(
                 precision: model.precision.value, threads: model.threads, namespace: namespace,
-                recipe: recipe.map { .text($0) } ?? .default, diskCap: diskCap?.bytes,
+                recipe: recipe.map { .text($0) } ?? dummyPrefix.map { .dummies($0) } ?? .default,
+                diskCap: diskCap?.bytes,
                 verifiesModel: model.verifyModel, template: try model.template.map(TemplateArgument.text),
                 logger: Notices.logger))
     }
