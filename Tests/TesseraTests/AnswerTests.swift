@@ -82,6 +82,30 @@ struct `answering` {
         }
     }
 
+    @Test(arguments: [
+        Assembly.exact, .stitched(.none, ratio: 0), .stitched(.deviation, ratio: 0.2),
+        .stitched(.storedScore(), ratio: 0.2), .stitched(.deviationAttention(layer: 1, repairs: 1), ratio: 0.2),
+        .stitched(.question, ratio: 0.2), .parallel(temperature: 0.9, scale: 0.9),
+    ]) func `any number of contexts, also twice the same and empty ones, is answered by every assembly`(
+        assembly: Assembly
+    ) async throws {
+        try await withSmallCache { cache in
+            let prompt = randomPrompt(seed: 28, contexts: [9])
+            let chunk = prompt.contexts[0]
+            let tiny = (0..<200).map { Prompt.Segment.tokens([TokenID(3 + $0)]) }
+            for contexts in [[chunk, chunk], [.tokens([]), chunk], [chunk], [], [.tokens([])], tiny] {
+                let varied = Prompt(system: nil, contexts: contexts, question: prompt.question)
+                let options = AnswerOptions(assembly: assembly, ungated: true, maximumTokens: 3)
+                for round in 0..<2 {
+                    let report = try await cache.answer(varied, options: options).report
+                    let known = contexts.count { $0.ids.count > 0 }
+                    if assembly != .exact { #expect(report.hits + report.misses == known) }
+                    if round == 1, assembly != .exact { #expect(report.hits == known) }
+                }
+            }
+        }
+    }
+
     @Test func `a prompt beyond the context and one without tokens are refused`() async throws {
         try await withSmallCache { cache in
             let long = randomPrompt(seed: 26, contexts: [cache.model.contextLength])

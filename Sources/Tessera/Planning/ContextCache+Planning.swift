@@ -67,7 +67,12 @@ extension ContextCache {
             length: length, prefix: prefix?.tokens.count ?? 0, hits: reused, selector: selector, ratio: ratio,
             layers: layers, contextsEnd: tokens.contexts.last?.upperBound)
         let behindPrefix = fullWork(rows: length - (prefix?.tokens.count ?? 0), keys: length)
-        let stitched = PrefillWork(rows: plan.rows(layers: layers), keys: length)
+        var rows = plan.rows(layers: layers)
+        if case .question = plan.selection.choice {
+            // The question and all that is not reused is computed for its look, too.
+            rows = rows.map { $0 + plan.computed.count }
+        }
+        let stitched = PrefillWork(rows: rows, keys: length)
         let ways: [(PromptPath, LoadWork, PrefillWork)] = [
             (.prefix, prefixLoad, behindPrefix), (.stitched, prefixLoad + load, stitched),
             (.full, LoadWork(records: 0, bytes: 0), fullWork(rows: length, keys: length)),
