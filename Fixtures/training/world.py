@@ -444,7 +444,7 @@ def draw(rng, chunks=5, filler=1.0, paraphrase=1.0, headings=0.15, references=Tr
         texts.append(text)
 
     # 4. Questions.
-    questions = _questions(rng, names, facts, refs, where, persons, firms, towns, references)
+    questions = questions_on(rng, names, facts, refs, where, persons, firms, towns, references)
     return _prompt(rng, texts, questions, spoken_of, where)
 
 
@@ -538,7 +538,7 @@ def draw_long(rng, chunks=5, words=(40, 140), paraphrase=1.0, headings=0.15):
             text = ("" if rng.random() < 0.4 else "## ") + (r.heading or (
                 "Report on " + r.subject if r.subject else rng.choice(HEADINGS))) + "\n" + text
         texts.append(text)
-    questions = _questions(rng, names, facts, refs, where, persons, firms, towns)
+    questions = questions_on(rng, names, facts, refs, where, persons, firms, towns)
     return _prompt(rng, texts, questions, spoken_of, where)
 
 
@@ -548,7 +548,7 @@ def contested(prompt):
     return [q for q in asked if sum(o.relation == q.relation for o in asked) > 1]
 
 
-def _questions(rng, names, facts, refs, where, persons, firms, towns, references=True):
+def questions_on(rng, names, facts, refs, where, persons, firms, towns, references=True):
     """Every question that the facts and references support, and some that they do not."""
     questions = []
 
