@@ -21,7 +21,7 @@ import evaluate
 import world
 from export import load_model, read_gguf
 
-SEED = 40_000_001
+SEED = 40_000_008
 CHUNKS, REQUESTS, RETRIEVED = 200, 2000, 5
 FLAT, EXPONENT = 3, 1.55    # of popularity by rank; found by trial
 LENGTHS = (60, 150)         # tokens in a chunk
