@@ -56,7 +56,9 @@ extension ContextCache {
     /// Seconds that finding, comparing and planning take for a prompt; nothing is computed.
     package func planSeconds(of prompt: Prompt, assembly: Assembly) throws(TesseraError) -> Double {
         var report = ReuseReport(assembly)
-        _ = try assemble(promptTokens(prompt), as: assembly, room: 0, report: &report)
+        let request = try assemble(promptTokens(prompt), as: assembly, room: 0, report: &report)
+        // What was begun in the background must not outlive the process.
+        try request.streamer.wait(for: 0)
         return report.stages.plan
     }
 
