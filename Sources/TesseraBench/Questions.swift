@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 internal import Foundation
+internal import Tessera
 public import TesseraKV
 
 /// A question with its right answers.
@@ -19,18 +20,7 @@ public enum Questions {
     ///
     /// - Throws: ``TesseraError`` of code `invalidInput`, naming the line.
     public static func read(_ text: String, named name: String) throws(TesseraError) -> [Question] {
-        var questions: [Question] = []
-        for (number, line) in text.split(separator: "\n", omittingEmptySubsequences: false).enumerated()
-        where !line.isEmpty {
-            do {
-                questions.append(try JSONDecoder().decode(Question.self, from: Data(line.utf8)))
-            } catch {
-                throw TesseraError(
-                    .invalidInput,
-                    "\(name), line \(number + 1), is no JSON object with \"question\", \"answers\" and \"kind\"")
-            }
-        }
-        return questions
+        try JSONLines.read(Question.self, of: text, named: name).map(\.value)
     }
 }
 

@@ -107,6 +107,7 @@ struct `quality gate` {
         #expect(!passed.covers(.stitched(.storedScore(StoredScore(score: .mean)), ratio: 0.3)))
         #expect(!passed.covers(.stitched(.deviation, ratio: 0.3)))
         #expect(passed.covers(.stitched(.all, ratio: 1)))
+        #expect(!passed.covers(.stitched(.storedScore(), ratio: 0.3, variants: .isolated)), "not what was tried")
         #expect(Assembly.stitched(.firstK(count: 2), ratio: 0).covers(.stitched(.firstK(count: 4), ratio: 0)))
         #expect(!Assembly.parallel(temperature: 0.9).covers(.parallel(temperature: 0.8)))
     }

@@ -57,8 +57,9 @@ extension Assembly {
             try selector.validate(layers: layers)
         case .parallel(let temperature, let scale):
             for (name, value) in [("temperature", temperature), ("scale", scale)] {
-                guard value > 0, value.isFinite else {
-                    throw TesseraError(.invalidInput, "the \(name) of parallel contexts is above 0, not \(value)")
+                guard ParallelContexts.factors.contains(Float(value)) else {
+                    let range = "\(ParallelContexts.factors.lowerBound) to \(ParallelContexts.factors.upperBound)"
+                    throw TesseraError(.invalidInput, "the \(name) of parallel contexts is \(range), not \(value)")
                 }
             }
         }

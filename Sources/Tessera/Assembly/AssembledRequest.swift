@@ -44,6 +44,7 @@ struct AssembledRequest {
     func prefill(
         _ runtime: any ModelRuntime, logits: PartialPrefill.Logits, report: inout ReuseReport
     ) throws(TesseraError) -> Outcome {
+        defer { streamer.drain() }
         var watch = Stopwatch()
         var plan = plan
         if case .question(let budget) = plan.selection.choice {

@@ -24,6 +24,8 @@ struct StoredRun: Sendable {
     var source: any LayerSource
     /// The slot of its first token.
     var slot: Int
+    /// The position of each of its tokens. Kept here, because the buffer's own may be added to while runs are placed.
+    var positions: [Int32]
     /// The first layer that is needed.
     var firstLayer: Int
 }
@@ -93,6 +95,11 @@ final class LayerStreamer: Sendable {
         if let failure = state.withLock({ $0.failure }) { throw failure }
     }
 
+    /// Returns when nothing is being placed any more: a process that ends meanwhile would pull the files from under it.
+    func drain() {
+        queue.sync {}
+    }
+
     /// How long placing took, all layers together.
     var seconds: Double { state.withLock { $0.busy.seconds } }
 
@@ -119,9 +126,7 @@ final class LayerStreamer: Sendable {
     private func angles() -> [RotaryAngles] {
         let known = state.withLock { $0.angles }
         guard known.isEmpty else { return known }
-        let fresh = runs.map { run in
-            rotary.angles(at: buffer.positions[run.slot..<run.slot + run.source.tokenCount])
-        }
+        let fresh = runs.map { rotary.angles(at: $0.positions) }
         state.withLock { $0.angles = fresh }
         return fresh
     }

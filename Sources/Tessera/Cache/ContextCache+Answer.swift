@@ -21,14 +21,14 @@ extension ContextCache {
         _ prompt: Prompt, options: AnswerOptions = .init(), onText: (@Sendable (String) -> Void)? = nil
     ) throws(TesseraError) -> Answer {
         var watch = Stopwatch()
-        let (assembly, isFree, reason) = try gatedAssembly(options)
+        let (assembly, gating, reason) = try gatedAssembly(options)
         let tokens = promptTokens(prompt)
         var report = ReuseReport(assembly)
         report.explanation.reason = reason
         report.stages.tokenize = watch.lap()
 
         let room = try room(for: tokens, as: assembly, answer: options.maximumTokens)
-        let request = try assemble(tokens, as: assembly, room: room, isFree: isFree, report: &report)
+        let request = try assemble(tokens, as: assembly, room: room, gating: gating, report: &report)
         _ = watch.lap()
         let outcome = try request.prefill(runtime, logits: .last, report: &report)
         let repair = DecodeRepair(request, after: outcome, assembly: assembly, model: model)

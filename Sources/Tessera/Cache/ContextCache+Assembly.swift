@@ -10,22 +10,24 @@ extension ContextCache {
     /// - Parameters:
     ///   - room: Slots behind the prompt.
     ///   - reusesPrefix: Whether a stored leading run is used; it has no rows of its own.
-    ///   - isFree: Whether the cost model may take a faster way, and a higher ratio.
+    ///   - gating: What the quality gate has to say in it.
     func assemble(
-        _ tokens: PromptTokens, as assembly: Assembly, room: Int, reusesPrefix: Bool = true, isFree: Bool = false,
+        _ tokens: PromptTokens, as assembly: Assembly, room: Int, reusesPrefix: Bool = true, gating: Gating = .ungated,
         report: inout ReuseReport
     ) throws(TesseraError) -> AssembledRequest {
         try assembly.validate(layers: model.layout.layers)
+        var watch = Stopwatch()
         switch assembly {
         case .exact:
-            return try stitch(
-                tokens, .none, ratio: 0, found: [], room: room, reusesPrefix: reusesPrefix, report: &report)
-        case .stitched(let selector, let ratio, let use):
-            var watch = Stopwatch()
             let prefix = reusesPrefix ? storedPrefix(of: tokens) : nil
-            var found = find(tokens, behind: prefix?.tokens.count ?? 0, use: use, score: selector.storedScore)
+            report.stages.plan += watch.lap()
+            return try stitch(tokens, .none, ratio: 0, found: [], prefix: prefix, room: room, report: &report)
+        case .stitched(let selector, let ratio, let use):
+            let prefix = reusesPrefix ? storedPrefix(of: tokens) : nil
+            var found = find(
+                tokens, behind: prefix?.tokens.count ?? 0, for: selector, use: use, isGated: gating != .ungated)
             var (selector, ratio) = (selector, ratio)
-            if isFree {
+            if gating == .free {
                 let planned = plan(tokens, selector, ratio: ratio, found: found, prefix: prefix)
                 let isStitched = planned.path == .stitched
                 (selector, ratio) = isStitched ? (selector, planned.ratio) : (.none, 0)
@@ -33,9 +35,7 @@ extension ContextCache {
                 report.restart(isStitched ? .stitched(selector, ratio: ratio, variants: use) : .exact, planned)
             }
             report.stages.plan += watch.lap()
-            return try stitch(
-                tokens, selector, ratio: ratio, found: found, prefix: .some(prefix), room: room,
-                reusesPrefix: reusesPrefix, isGated: isFree, report: &report)
+            return try stitch(tokens, selector, ratio: ratio, found: found, prefix: prefix, room: room, report: &report)
         case .parallel(let temperature, let scale):
             return try setSideBySide(
                 tokens, temperature: temperature, scale: scale, room: room, report: &report)
@@ -46,15 +46,13 @@ extension ContextCache {
     ///
     /// - Parameters:
     ///   - found: What the store has of the contexts.
-    ///   - prefix: The stored leading run, where it has been looked for.
+    ///   - storedPrefix: The stored leading run to begin with; nil for none.
     private func stitch(
         _ tokens: PromptTokens, _ selector: Selector, ratio: Double, found: [FoundContext],
-        prefix looked: StoredChunk?? = nil, room: Int, reusesPrefix: Bool, isGated: Bool = false,
-        report: inout ReuseReport
+        prefix storedPrefix: StoredChunk?,
+        room: Int, report: inout ReuseReport
     ) throws(TesseraError) -> AssembledRequest {
         var watch = Stopwatch()
-        let storedPrefix = looked ?? (reusesPrefix ? self.storedPrefix(of: tokens) : nil)
-        report.stages.plan += watch.lap()
         let prefix = storedPrefix.flatMap { chunk in
             trusted("a prefix record") { () throws(TesseraError) in try load(chunk) }
         }
@@ -65,10 +63,9 @@ extension ContextCache {
             .map { ContextDecision(.prefix, tokens: $0.count, reason: "it belongs to a stored leading run") }
         var misses: [Range<Int>] = []
         // A context that a lost prefix would have covered is computed like any other.
-        let contexts = tokens.contexts.filter { $0.upperBound > prefixLength }
-        for slots in contexts {
+        for slots in tokens.contexts where slots.upperBound > prefixLength {
             let context = found.first { $0.slots == slots }
-            let (decision, hit) = choose(context, slots, for: selector, isGated: isGated)
+            let (decision, hit) = choose(context, slots)
             decisions.append(decision)
             if let hit { chosen.append(hit) } else if context != nil { misses.append(slots) }
         }
@@ -76,17 +73,19 @@ extension ContextCache {
 
         let plan = AssemblyPlan(
             length: tokens.ids.count, prefix: prefixLength, hits: chosen.map(\.reused), selector: selector,
-            ratio: ratio,
-            layers: model.layout.layers, contextsEnd: tokens.contexts.last?.upperBound)
+            ratio: ratio, layers: model.layout.layers, contextsEnd: tokens.contexts.last?.upperBound)
         let depth = preloadDepth(of: plan, bytes: chosen.reduce(0) { $0 + $1.chunk.byteCount })
         report.stages.plan += watch.lap()
         let buffer = try KVBuffer(layout: model.layout, capacity: tokens.ids.count + room)
         var runs = chosen.map { hit in
             StoredRun(
-                source: hit.chunk, slot: hit.reused.slots.lowerBound, firstLayer: plan.firstStoredLayer)
+                source: hit.chunk, slot: hit.reused.slots.lowerBound,
+                positions: Array(buffer.positions[hit.reused.slots]), firstLayer: plan.firstStoredLayer)
         }
         if let prefix {
-            runs.append(StoredRun(source: prefix, slot: 0, firstLayer: 0))
+            runs.append(
+                StoredRun(
+                    source: prefix, slot: 0, positions: Array(buffer.positions[..<prefixLength]), firstLayer: 0))
         }
         let streamer = LayerStreamer(runs: runs, codec: codec, buffer: buffer, rotary: model.rotary, depth: depth)
         streamer.request(through: depth - 1)
@@ -108,7 +107,7 @@ extension ContextCache {
 
     /// Which of a context's stored KVs is used, loaded; none where it is to be computed.
     private func choose(
-        _ context: FoundContext?, _ slots: Range<Int>, for selector: Selector, isGated: Bool
+        _ context: FoundContext?, _ slots: Range<Int>
     ) -> (decision: ContextDecision, hit: (chunk: any LayerSource, reused: ReusedChunk)?) {
         guard let context else {
             return (ContextDecision(.computed, tokens: slots.count, reason: "everything is computed"), nil)
@@ -123,24 +122,14 @@ extension ContextCache {
             decision.orderPenalty = candidate.fit.orderPenalty
             decision.impact = candidate.fit.impact
             decision.overhead = candidate.fit.overhead
-            if case .storedScore(let options) = selector, let alpha = options.alpha, candidate.scores != nil,
-                alpha * candidate.fit.overhead >= 1
-            {
+            if let obstacle = context.obstacle {
                 decision.source = .computed
-                decision.reason = "all of its stored KV would have to be fixed here"
-                return (decision, nil)
-            }
-            if isGated, case .storedScore = selector, candidate.scores == nil, candidate.fit.adjustedOverlap < 1 {
-                decision.source = .computed
-                decision.reason = "it has no scores, and the quality gate has passed nothing else for it"
+                decision.reason = obstacle
                 return (decision, nil)
             }
             guard let chunk = load(candidate) else { continue }
             shelf.use(candidate.key, overhead: candidate.fit.overhead)
-            let reused = ReusedChunk(
-                slots: slots, scores: candidate.scores, overlap: candidate.fit.adjustedOverlap,
-                overhead: candidate.fit.overhead)
-            return (decision, (chunk, reused))
+            return (decision, (chunk, candidate.reused(in: slots)))
         }
         let reason = context.candidates.isEmpty ? "the store does not have it" : "its stored KV can't be trusted"
         return (ContextDecision(.computed, tokens: slots.count, reason: reason), nil)
@@ -152,7 +141,7 @@ extension ContextCache {
     ) throws(TesseraError) -> AssembledRequest {
         var watch = Stopwatch()
         let layout = ParallelLayout(tokens, behind: fingerprint.recipe)
-        let found = find(tokens, behind: 0, use: .isolated)
+        let found = find(tokens, behind: 0, for: .none, use: .isolated)
         report.stages.plan += watch.lap()
         var runs: [StoredRun] = []
         var encoded: [EncodedChunk] = []
@@ -170,7 +159,9 @@ extension ContextCache {
                 encoded.append(chunk)
                 source = chunk
             }
-            runs.append(StoredRun(source: source, slot: slots.lowerBound, firstLayer: 0))
+            runs.append(
+                StoredRun(
+                    source: source, slot: slots.lowerBound, positions: Array(layout.positions[slots]), firstLayer: 0))
         }
         report.stages.load += watch.lap()
         let buffer = try KVBuffer(layout: model.layout, capacity: layout.ids.count + room)
@@ -185,7 +176,7 @@ extension ContextCache {
         report.misses = encoded.count
         report.hits -= encoded.count
         report.bytesLoaded = runs.reduce(0) { $0 + $1.source.byteCount } - encoded.reduce(0) { $0 + $1.byteCount }
-        report.explanation.path = .stitched
+        report.explanation.path = .parallel
         report.stages.plan += watch.lap()
         return AssembledRequest(
             ids: layout.ids, buffer: buffer, plan: plan, nextPosition: layout.nextPosition,
@@ -194,13 +185,6 @@ extension ContextCache {
                 : ParallelContexts(
                     slots: layout.block, temperature: Float(temperature), scale: Float(scale)),
             encoded: encoded, streamer: streamer)
-    }
-}
-
-extension Selector {
-    /// Which of the stored scores it goes by.
-    fileprivate var storedScore: StoredScore.Score {
-        if case .storedScore(let options) = self { options.score } else { .peak }
     }
 }
 

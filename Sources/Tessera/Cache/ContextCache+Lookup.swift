@@ -13,6 +13,8 @@ struct FoundContext {
     var candidates: [Candidate]
     /// Contextual variants that were compared.
     var variants: Int
+    /// Why it is computed all the same, though the store has it; nil where nothing stands in the way.
+    var obstacle: String?
 
     /// One KV, and how it fits the place.
     struct Candidate {
@@ -33,6 +35,24 @@ struct FoundContext {
         var fit: VariantFit
         var scores: [Float]?
         var byteCount: Int
+
+        /// What the choice of tokens goes by.
+        func reused(in slots: Range<Int>) -> ReusedChunk {
+            ReusedChunk(slots: slots, scores: scores, overlap: fit.adjustedOverlap, overhead: fit.overhead)
+        }
+
+        /// Why a selector had better not use it; nil where it may.
+        ///
+        /// - Parameter isGated: Whether only what the quality gate has passed may be used.
+        func obstacle(for selector: Selector, isGated: Bool) -> String? {
+            guard case .storedScore(let options) = selector else { return nil }
+            if let alpha = options.alpha, scores != nil, alpha * fit.overhead >= 1 {
+                return "all of its stored KV would have to be fixed here"
+            }
+            // Without scores it would be repaired by deviation, which this gate says nothing of.
+            guard isGated, scores == nil, fit.adjustedOverlap < 1 else { return nil }
+            return "it has no scores, and the quality gate has passed nothing else for it"
+        }
     }
 }
 
@@ -47,10 +67,13 @@ extension ContextCache {
 
     /// What the store has of each context behind a prefix, those that fit best in front.
     ///
-    /// - Parameter score: Which of the stored scores is wanted.
+    /// - Parameters:
+    ///   - selector: What will pick tokens of them.
+    ///   - isGated: Whether only what the quality gate has passed may be used.
     func find(
-        _ tokens: PromptTokens, behind prefix: Int, use: VariantUse, score: StoredScore.Score = .peak
+        _ tokens: PromptTokens, behind prefix: Int, for selector: Selector, use: VariantUse, isGated: Bool = false
     ) -> [FoundContext] {
+        let score = selector.storedScore
         let keys = tokens.contexts.map { key(of: Array(tokens.ids[$0])) }
         return zip(tokens.contexts, keys).enumerated().compactMap { place, context in
             let (slots, key) = context
@@ -69,7 +92,9 @@ extension ContextCache {
                 // Of equal ones the one that was encoded alone stays in front: no foreign neighbour has coloured it.
                 candidates.sort { $0.fit.overhead < $1.fit.overhead }
             }
-            return FoundContext(slots: slots, candidates: candidates, variants: known.count)
+            return FoundContext(
+                slots: slots, candidates: candidates, variants: known.count,
+                obstacle: candidates.first?.obstacle(for: selector, isGated: isGated))
         }
     }
 
@@ -142,5 +167,12 @@ extension ContextCache {
             log.warning("\(what) could not be loaded and is computed instead: \(error.message)")
             return nil
         }
+    }
+}
+
+extension Selector {
+    /// Which of the stored scores it goes by.
+    fileprivate var storedScore: StoredScore.Score {
+        if case .storedScore(let options) = self { options.score } else { .peak }
     }
 }

@@ -39,7 +39,7 @@ public actor ContextCache {
     /// Chunks that are held in memory for a bench.
     var heldChunks: [ChunkKey: [EncodedChunk]] = [:]
     /// What stored chunks are worth.
-    var shelf = VariantShelf()
+    var shelf: VariantShelf
     /// The most bytes that chunks may take; nil for no limit but the store's.
     let chunkBudget: Int?
     /// The most contextual variants that requests keep of a chunk.
@@ -123,6 +123,9 @@ public actor ContextCache {
             template: options.template, model: runtime.model, tokenizer: runtime.tokenizer, log: options.logger)
         (chunkBudget, contextualVariants) = (options.chunkBudget, options.contextualVariants)
         scorePasses = min(255, options.scorePasses)
+        let weighs = options.chunkBudget != nil || options.contextualVariants > 0
+        shelf = VariantShelf(
+            weighs ? try store.records(fingerprint: fingerprint.digest, namespace: options.namespace) : [])
         rates = LearnedRates(fingerprint: fingerprintDigest, threads: options.threads)
         try store.remember(fingerprint)
         for note in store.notes { log.notice("\(note)") }

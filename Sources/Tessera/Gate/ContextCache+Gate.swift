@@ -6,6 +6,16 @@ internal import TesseraKV
 internal import TesseraReuse
 internal import TesseraStore
 
+/// What the quality gate has to say in how a prompt is assembled.
+enum Gating: Sendable {
+    /// Nothing.
+    case ungated
+    /// Only what it has passed may be used.
+    case passed
+    /// The same, and the cost model may take a faster way or a higher ratio.
+    case free
+}
+
 extension ContextCache {
     /// What the model's quality gate has passed in this store; nil where none was run or nothing of it counts here.
     public func gateRecord() -> GateRecord? {
@@ -75,23 +85,21 @@ extension ContextCache {
     }
 
     /// The assembly of a request, as far as the gate decides it.
-    ///
-    /// - Returns: The assembly, and whether the cost model may overrule it.
     func gatedAssembly(_ options: AnswerOptions) throws(TesseraError) -> (
-        assembly: Assembly, isFree: Bool, reason: String
+        assembly: Assembly, gating: Gating, reason: String
     ) {
         if let wanted = options.assembly {
-            guard wanted != .exact, !options.ungated else { return (wanted, false, "it was asked for") }
+            guard wanted != .exact, !options.ungated else { return (wanted, .ungated, "it was asked for") }
             guard gateRecord()?.passes(wanted, kind: options.kind) == true else {
                 throw TesseraError(.invalidInput, refusal(of: wanted, kind: options.kind))
             }
-            return (wanted, false, "it was asked for, and the quality gate has passed it")
+            return (wanted, .passed, "it was asked for, and the quality gate has passed it")
         }
         guard let record = gateRecord() else {
             sayUngated(
                 "answers are exact: this model has no quality gate in this store yet; run `tessera gate` to let stored "
                     + "chunks be used")
-            return (.exact, false, "no quality gate has passed for this model")
+            return (.exact, .passed, "no quality gate has passed for this model")
         }
         guard let best = record.best(for: options.kind) else {
             let reason =
@@ -99,9 +107,9 @@ extension ContextCache {
                 ? "the quality gate was signed for \(record.kinds.joined(separator: ", ")) only, and the request names no "
                     + "kind" : "the quality gate has passed nothing for \(options.kind ?? "all kinds")"
             sayUngated("answers are exact: \(reason)")
-            return (.exact, false, reason)
+            return (.exact, .passed, reason)
         }
-        return (best.assembly, true, "the quality gate has passed it")
+        return (best.assembly, .free, "the quality gate has passed it")
     }
 
     private func refusal(of assembly: Assembly, kind: String?) -> String {

@@ -100,13 +100,15 @@ public struct GateRecord: Sendable, Codable, Equatable {
 }
 
 extension Assembly {
-    /// Whether a gate that passed this one passes another: of the same form, at a ratio not below this one's.
+    /// Whether a gate that passed this one passes another: of the same form and over the same variants, at a ratio not
+    /// below this one's.
     func covers(_ other: Assembly) -> Bool {
         switch (self, other) {
         case (.exact, .exact): true
         case (.parallel, .parallel): self == other
-        case (.stitched(let mine, let least, _), .stitched(let theirs, let ratio, _)):
-            mine.covers(theirs, atRatio: ratio, from: least)
+        case (.stitched, .stitched(.all, _, _)): true
+        case (.stitched(let mine, let least, let use), .stitched(let theirs, let ratio, let other)):
+            use == other && mine.covers(theirs, atRatio: ratio, from: least)
         default: false
         }
     }
@@ -116,7 +118,6 @@ extension Selector {
     fileprivate func covers(_ other: Selector, atRatio ratio: Double, from least: Double) -> Bool {
         switch (self, other) {
         case (.firstK(let mine), .firstK(let theirs)): theirs >= mine
-        case (_, .all): true
         default: self == other && (!takesRatio || ratio >= least)
         }
     }

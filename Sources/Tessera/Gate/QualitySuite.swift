@@ -57,23 +57,11 @@ public enum QualitySuite {
     ///
     /// - Throws: ``TesseraError`` of code `invalidInput`, naming the line.
     public static func read(_ text: String, named name: String) throws(TesseraError) -> [QualityQuestion] {
-        var questions: [QualityQuestion] = []
-        let decoder = JSONDecoder()
-        for (number, line) in text.split(separator: "\n", omittingEmptySubsequences: false).enumerated()
-        where !line.allSatisfy(\.isWhitespace) {
-            do {
-                questions.append(try decoder.decode(QualityQuestion.self, from: Data(line.utf8)))
-            } catch {
-                throw TesseraError(
-                    .invalidInput,
-                    "\(name), line \(number + 1), is no JSON object with \"contexts\", \"question\", \"answers\" and "
-                        + "\"kind\"")
-            }
-            guard questions.last?.answers.isEmpty == false else {
-                throw TesseraError(.invalidInput, "\(name), line \(number + 1), has no answers")
-            }
+        let lines = try JSONLines.read(QualityQuestion.self, of: text, named: name)
+        if let line = lines.first(where: { $0.value.answers.isEmpty }) {
+            throw TesseraError(.invalidInput, "\(name), line \(line.number), has no answers")
         }
-        return questions
+        return lines.map(\.value)
     }
 
     /// So many questions of each kind, in the suite's order; fewer where there are no more.

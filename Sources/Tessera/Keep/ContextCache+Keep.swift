@@ -33,7 +33,8 @@ extension ContextCache {
                 let missed = request.misses.map { PendingRecord(kind: .chunk, tokens: Array(tokens.ids[$0])) }
                 computed += try ingest(missed).tokens
             }
-            if request.goesByScores { computed += try noteScores(of: tokens, after: request) }
+            // Variants have seen their contexts already.
+            if request.goesByScores, contextualVariants == 0 { computed += try noteScores(of: tokens, after: request) }
         } catch {
             log.warning("what this prompt computed is not kept: \(error.message)")
         }
@@ -65,14 +66,22 @@ extension ContextCache {
             let isWanted = request.misses.contains(slots) || (!fits && known.count < contextualVariants)
             guard isWanted, !known.contains(where: { $0.behind == before }) else { continue }
             if known.count >= contextualVariants { try release(known, keeping: contextualVariants - 1) }
-            let chunk = try ChunkCapture.run(
-                runtime, codec, tokens: ids, from: slots.lowerBound, capturing: slots,
-                behind: Array(tokens.contexts[..<place]), over: request.buffer)
+            let chunk = try captured(place, of: tokens, after: request)
             try put([record(of: chunk, behind: before)])
             knownVariants[keys[place]] = nil
             computed += ids.count
         }
         return computed
+    }
+
+    /// A context of a prompt that was answered, computed once more over the KV that stood before it there.
+    func captured(
+        _ place: Int, of tokens: PromptTokens, after request: AssembledRequest
+    ) throws(TesseraError) -> EncodedChunk {
+        let slots = tokens.contexts[place]
+        return try ChunkCapture.run(
+            runtime, codec, tokens: Array(tokens.ids[slots]), from: slots.lowerBound, capturing: slots,
+            behind: Array(tokens.contexts[..<place]), over: request.buffer)
     }
 
     /// Lets the variants of a chunk go that are worth least.

@@ -49,9 +49,7 @@ extension ContextCache {
             let own = key(of: ids)
             let known = scoreNote(of: own, tokens: ids.count)
             guard known?.passes ?? 0 < scorePasses else { continue }
-            let chunk = try ChunkCapture.run(
-                runtime, codec, tokens: ids, from: slots.lowerBound, capturing: slots,
-                behind: Array(tokens.contexts[..<place]), over: request.buffer)
+            let chunk = try captured(place, of: tokens, after: request)
             computed += ids.count
             guard let seen = chunk.statistics else { continue }
             let note = ScoreNote(

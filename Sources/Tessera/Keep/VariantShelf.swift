@@ -20,6 +20,14 @@ struct VariantShelf: Sendable {
     /// The bytes of all KVs on the shelf.
     private(set) var bytes = 0
 
+    /// Begins with what an earlier process kept; how often it was used stands in for its priority.
+    init(_ records: [(key: ChunkKey, bytes: Int, uses: Int)] = []) {
+        for record in records {
+            add(record.key, bytes: record.bytes)
+            for _ in 0..<min(record.uses, 32) { use(record.key, overhead: 1) }
+        }
+    }
+
     /// Puts a KV on the shelf; one that is there already stays as it is.
     mutating func add(_ key: ChunkKey, bytes count: Int) {
         guard entries[key] == nil else { return }
@@ -28,10 +36,10 @@ struct VariantShelf: Sendable {
         use(key, overhead: 1)
     }
 
-    /// Counts a use. A KV that was not put on the shelf is worth something too, but has no bytes here.
+    /// Counts a use of a KV on the shelf.
     mutating func use(_ key: ChunkKey, overhead: Double) {
+        guard var entry = entries[key] else { return }
         clock += 1
-        var entry = entries[key] ?? Entry(bytes: 0)
         entry.priority.use(overhead: overhead, at: clock)
         entry.lastUse = clock
         entries[key] = entry
@@ -51,14 +59,12 @@ struct VariantShelf: Sendable {
 
     /// Those that have to leave so that `room` bytes are free under a cap: the least worth first, of equal ones that
     /// which was used longest ago.
-    ///
-    /// - Parameter kept: KVs that must stay.
-    func victims(cap: Int, room: Int, keeping kept: Set<ChunkKey> = []) -> [ChunkKey] {
+    func victims(cap: Int, room: Int) -> [ChunkKey] {
         var left = bytes
         var gone: [ChunkKey] = []
         guard left + room > cap else { return [] }
         let clock = clock
-        let ranked = entries.filter { $0.value.bytes > 0 && !kept.contains($0.key) }.sorted { a, b in
+        let ranked = entries.sorted { a, b in
             let (x, y) = (a.value.priority.value(at: clock), b.value.priority.value(at: clock))
             return x == y ? a.value.lastUse < b.value.lastUse : x < y
         }

@@ -22,10 +22,12 @@ extension ContextCache {
     func plan(
         _ tokens: PromptTokens, _ selector: Selector, ratio: Double, found: [FoundContext], prefix: StoredChunk?
     ) -> PlannedPath {
-        let hits = found.compactMap { context in context.candidates.first.map { (context.slots, $0) } }
+        let hits = found.filter { $0.obstacle == nil }
+            .compactMap { context in context.candidates.first.map { (context.slots, $0) } }
         let exact: PromptPath = prefix == nil ? .full : .prefix
         guard !hits.isEmpty else {
-            return PlannedPath(path: exact, ratio: ratio, reason: "the store has no chunk of this prompt")
+            return PlannedPath(
+                path: exact, ratio: ratio, reason: "the store has nothing of this prompt that may be used")
         }
         let rates = machineRates()
         guard rates.canEstimate else {
@@ -58,11 +60,7 @@ extension ContextCache {
     ) -> [PathEstimate] {
         let (length, layers) = (tokens.ids.count, model.layout.layers)
         let prefixLoad = LoadWork(records: prefix == nil ? 0 : 1, bytes: prefix?.byteCount ?? 0)
-        let reused = hits.map { slots, candidate in
-            ReusedChunk(
-                slots: slots, scores: candidate.scores, overlap: candidate.fit.adjustedOverlap,
-                overhead: candidate.fit.overhead)
-        }
+        let reused = hits.map { slots, candidate in candidate.reused(in: slots) }
         let plan = AssemblyPlan(
             length: length, prefix: prefix?.tokens.count ?? 0, hits: reused, selector: selector, ratio: ratio,
             layers: layers, contextsEnd: tokens.contexts.last?.upperBound)

@@ -119,6 +119,7 @@ extension ContextCache {
         // A chunk may have contextual variants without an isolated record.
         let owners = try store.variantOwners(fingerprint: fingerprintDigest, namespace: namespace)
         let variants = try store.removeVariants(of: owners.subtracting(held))
+        shelf.forget(orphans)
         try forgetScores(keeping: held)
         knownVariants.removeAll()
         return orphans.count + variants

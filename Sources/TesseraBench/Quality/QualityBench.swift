@@ -80,7 +80,8 @@ public struct QualityBench: Sendable {
         guard !questions.isEmpty else { throw TesseraError(.invalidInput, "the suite has no questions") }
         var tallies = ([Assembly.exact] + assemblies).map { QualityTally($0) }
         var lengths: [Int] = []
-        for (number, question) in questions.enumerated() where goesOn(number) {
+        for (number, question) in questions.enumerated() {
+            guard goesOn(number) else { break }
             try Task.checkCancellation()
             lengths.append(cache.tokens(of: question.prompt).count)
             try await cache.hold(question.prompt, neighbours: others(than: number, in: questions, cache))
@@ -88,7 +89,10 @@ public struct QualityBench: Sendable {
             progress(number + 1)
         }
         await cache.letGo()
-        for question in questions.prefix(min(timed, lengths.count)) { try await time(question, on: cache, &tallies) }
+        for number in 0..<min(timed, lengths.count) {
+            try await time(
+                questions[number], behind: others(than: number, in: questions, cache), on: cache, &tallies)
+        }
         let kinds = questions.prefix(lengths.count).map(\.kind)
         return QualityReport(
             model: cache.model.name, kinds: kinds.reduce(into: []) { if !$0.contains($1) { $0.append($1) } },
@@ -154,11 +158,16 @@ public struct QualityBench: Sendable {
             agreement: Double(same.count { $0 }) / Double(max(1, same.count)), report: report)
     }
 
-    /// Times every assembly with the question's chunks in the store.
+    /// Times every assembly with the question's chunks in the store, alone and behind others.
     private func time(
-        _ question: QualityQuestion, on cache: ContextCache, _ tallies: inout [QualityTally]
+        _ question: QualityQuestion, behind others: [[[[TokenID]]]], on cache: ContextCache,
+        _ tallies: inout [QualityTally]
     ) async throws {
         try await cache.ingest(contextsOf: question.prompt)
+        for (context, runs) in zip(question.contexts, others) {
+            let chunk = cache.tokenizer.encode(context, special: false)
+            for run in runs { try await cache.ingest(chunk: chunk, behind: run) }
+        }
         for round in 0..<2 {
             for index in tallies.indices {
                 let options = AnswerOptions(

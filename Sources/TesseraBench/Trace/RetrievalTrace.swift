@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
 
-internal import Foundation
 public import Tessera
 public import TesseraKV
 
@@ -36,8 +35,10 @@ public struct RetrievalTrace: Sendable {
             var text: String
         }
         var texts: [String: String] = [:]
-        for line in try lines(Chunk.self, of: chunks, named: chunksName) { texts[line.value.id] = line.value.text }
-        let lines = try lines(Request.self, of: requests, named: requestsName)
+        for line in try JSONLines.read(Chunk.self, of: chunks, named: chunksName) {
+            texts[line.value.id] = line.value.text
+        }
+        let lines = try JSONLines.read(Request.self, of: requests, named: requestsName)
         for line in lines {
             if let unknown = line.value.chunks.first(where: { texts[$0] == nil }) {
                 throw TesseraError(
@@ -52,31 +53,5 @@ public struct RetrievalTrace: Sendable {
     /// The prompt of a request.
     public func prompt(of request: Request) -> Prompt {
         Prompt(system: request.system, contexts: request.chunks.compactMap { chunks[$0] }, question: request.question)
-    }
-}
-
-/// The values of a file with one JSON object a line, with their line numbers; empty lines are passed over.
-private func lines<Value: Decodable>(
-    _ type: Value.Type, of text: String, named name: String
-) throws(TesseraError) -> [(number: Int, value: Value)] {
-    let decoder = JSONDecoder()
-    var values: [(number: Int, value: Value)] = []
-    for (index, line) in text.split(separator: "\n", omittingEmptySubsequences: false).enumerated()
-    where !line.allSatisfy(\.isWhitespace) {
-        do {
-            values.append((index + 1, try decoder.decode(type, from: Data(line.utf8))))
-        } catch {
-            throw TesseraError(.invalidInput, "\(name), line \(index + 1), is not what it should be: \(reason(error))")
-        }
-    }
-    return values
-}
-
-private func reason(_ error: any Error) -> String {
-    switch error {
-    case DecodingError.keyNotFound(let key, _): "it has no \"\(key.stringValue)\""
-    case DecodingError.typeMismatch(_, let context), DecodingError.valueNotFound(_, let context):
-        "\(context.codingPath.map(\.stringValue).joined(separator: ".")) is of another type"
-    default: "it is no JSON object"
     }
 }

@@ -50,8 +50,11 @@ struct AssemblyOptions: ParsableArguments {
     @Option(help: "How many stale tokens deviationAttention computes anew before each token of the answer.")
     var repairs = 0
 
-    @Option(help: "Which stored KV of a chunk is used: best takes the one that fits its place best.")
-    var variants = Variants.best
+    @Option(
+        help:
+            "Which stored KV of a chunk is used: best takes the one that fits its place best, isolated the one that was encoded alone. By default best for storedScore."
+    )
+    var variants: Variants?
 
     @Option(
         help: "Parallel contexts: the temperature of attention to them. By default what calibrate measured, else 1.")
@@ -91,7 +94,15 @@ struct AssemblyOptions: ParsableArguments {
     }
 
     private var stitched: Assembly {
-        .stitched(chosen, ratio: ratio, variants: variants == .best ? .best : .isolated)
+        .stitched(chosen, ratio: ratio, variants: use)
+    }
+
+    private var use: VariantUse {
+        switch variants {
+        case .best: .best
+        case .isolated: .isolated
+        case nil: selector == .storedScore ? .best : .isolated
+        }
     }
 
     private var chosen: Selector {

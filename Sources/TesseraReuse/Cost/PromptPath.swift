@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-/// A way for a prompt's KV to come about, as the cost model compares them.
+/// A way for a prompt's KV to come about; the cost model compares all but the last.
 public enum PromptPath: String, Sendable, Hashable, Codable, CaseIterable {
     /// A stored leading run and a prefill of the rest.
     case prefix
@@ -8,6 +8,8 @@ public enum PromptPath: String, Sendable, Hashable, Codable, CaseIterable {
     case stitched
     /// A full prefill.
     case full
+    /// Stored chunks side by side.
+    case parallel
 }
 
 /// What a way would take.
