@@ -12,9 +12,9 @@ struct `quality gate` {
     private func record(
         _ cache: ContextCache, kinds: [String] = ["fact", "hop"], passed: [String] = ["fact", "hop"],
         suite: String? = nil,
-        fingerprint: String? = nil
+        fingerprint: String? = nil,
+        assembly: Assembly = .stitched(.deviation(layer: 1), ratio: 0.2, variants: .isolated)
     ) -> GateRecord {
-        let assembly = Assembly.stitched(.deviation(layer: 1), ratio: 0.2, variants: .isolated)
         return GateRecord(
             fingerprint: fingerprint ?? cache.fingerprint.digest.description, model: "test",
             suite: suite ?? QualitySuite.digest, kinds: kinds, questions: ["fact": 10, "hop": 10], exact: [:], bar: 2,
@@ -54,6 +54,24 @@ struct `quality gate` {
             }
             #expect(try await answer(0.3).report.provenance == .composed)
             await #expect(throws: TesseraError.self) { try await answer(0.1) }
+        }
+    }
+
+    @Test func `a chunk without scores is computed where the gate has passed scores only`() async throws {
+        try await withSmallCache { cache in
+            let prompt = randomPrompt(seed: 34)
+            try await cache.ingest(contextsOf: prompt)
+            try await cache.ingest(chunk: prompt.contexts[1].ids, behind: [prompt.contexts[2].ids])
+            let assembly = Assembly.stitched(.storedScore(), ratio: 0.2)
+            try await cache.sign(record(cache, assembly: assembly))
+            func sources(ungated: Bool) async throws -> [ContextDecision.Source] {
+                let options = AnswerOptions(
+                    assembly: assembly, ungated: ungated, maximumTokens: 1, keepsMisses: false)
+                return try await cache.answer(prompt, options: options).report.explanation.contexts.map(\.source)
+            }
+            // The first stands in front as it was encoded, the second has scores, the third has none.
+            #expect(try await sources(ungated: false) == [.isolated, .isolated, .computed])
+            #expect(try await sources(ungated: true) == [.isolated, .isolated, .isolated])
         }
     }
 
