@@ -62,7 +62,7 @@ public struct ComparisonBench: Sendable {
         let candidates = [Assembly.exact] + assemblies
         var tallies = candidates.map { _ in Tally() }
         for (number, question) in questions.enumerated() {
-            var (reference, path): ([Float], [TokenID]) = ([], [])
+            var (reference, path): (ReferenceDistributions?, [TokenID]) = (nil, [])
             for (index, assembly) in candidates.enumerated() {
                 let options = AskOptions(
                     limit: limit,
@@ -72,8 +72,8 @@ public struct ComparisonBench: Sendable {
                     system: options.system, contexts: sourced.sources.map(\.text), question: question.question)
                 if index == 0 { path = sourced.answer.tokens }
                 let logits = try await cache.logits(of: prompt, along: path, assembly: assembly).logits
-                if index == 0 { reference = logits }
-                let drift = meanDivergence(from: reference, to: logits, vocabulary: cache.model.vocabulary)
+                if index == 0 { reference = ReferenceDistributions(logits, vocabulary: cache.model.vocabulary) }
+                let drift = reference?.meanDivergence(to: logits) ?? 0
                 // The first question fills caches; its times are not typical of any assembly.
                 tallies[index].add(sourced.answer, to: question, divergence: drift, timed: number > 0)
             }

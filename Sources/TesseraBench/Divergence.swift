@@ -9,22 +9,44 @@ internal import Foundation
 ///   - q: Logits of what is compared, as many.
 /// - Returns: 0 or more; rounding below 0 is cut off.
 public func divergence(from p: [Float], to q: [Float]) -> Double {
-    precondition(p.count == q.count && !p.isEmpty, "two distributions over one vocabulary")
-    let (a, b) = (logSoftmax(p), logSoftmax(q))
-    return max(0, zip(a, b).reduce(0) { $0 + exp($1.0) * ($1.0 - $1.1) })
+    ReferenceDistributions(p, vocabulary: p.count).meanDivergence(to: q)
 }
 
-/// The mean of ``divergence(from:to:)`` over pairs of rows of shape (row, vocabulary).
-func meanDivergence(from p: [Float], to q: [Float], vocabulary: Int) -> Double {
-    mean(
-        stride(from: 0, to: p.count, by: vocabulary).map { start in
-            divergence(from: Array(p[start..<start + vocabulary]), to: Array(q[start..<start + vocabulary]))
-        })
+/// Next-token distributions that many others are compared with, from logits of shape (row, vocabulary).
+struct ReferenceDistributions {
+    private let vocabulary: Int
+    private let probabilities: [Double]
+    /// Σ p · logit of each row; less its normalizer, that is minus the row's entropy.
+    private let information: [Double]
+    private let normalizers: [Double]
+
+    init(_ logits: [Float], vocabulary: Int) {
+        precondition(vocabulary > 0 && logits.count % vocabulary == 0, "whole rows of one vocabulary")
+        let rows = stride(from: 0, to: logits.count, by: vocabulary).map { logits[$0..<$0 + vocabulary] }
+        self.vocabulary = vocabulary
+        normalizers = rows.map(logSumExp)
+        probabilities = zip(rows, normalizers).flatMap { row, normalizer in row.map { exp(Double($0) - normalizer) } }
+        information = zip(rows, 0...).map { [probabilities] row, index in
+            zip(row, probabilities[index * vocabulary..<(index + 1) * vocabulary]).reduce(0) {
+                $0 + $1.1 * Double($1.0)
+            }
+        }
+    }
+
+    /// The mean over rows of KL(reference ‖ q), in nats, from logits of the same shape.
+    func meanDivergence(to logits: [Float]) -> Double {
+        precondition(logits.count == probabilities.count, "two sets of distributions over one vocabulary")
+        return mean(
+            normalizers.indices.map { row in
+                let slots = row * vocabulary..<(row + 1) * vocabulary
+                let cross = zip(probabilities[slots], logits[slots]).reduce(0) { $0 + $1.0 * Double($1.1) }
+                return max(0, information[row] - normalizers[row] - cross + logSumExp(logits[slots]))
+            })
+    }
 }
 
-/// Logarithms of probabilities, in double precision.
-private func logSoftmax(_ logits: [Float]) -> [Double] {
+/// The logarithm of a softmax's denominator, in double precision.
+private func logSumExp(_ logits: ArraySlice<Float>) -> Double {
     let highest = Double(logits.max() ?? 0)
-    let sum = logits.reduce(0.0) { $0 + exp(Double($1) - highest) }
-    return logits.map { Double($0) - highest - log(sum) }
+    return highest + log(logits.reduce(0.0) { $0 + exp(Double($1) - highest) })
 }

@@ -12,7 +12,7 @@ struct `divergence of next-token distributions` {
         let p: [Float] = [5, 5]
         let q = [Float(log(0.25)) - 3, Float(log(0.75)) - 3]
         #expect(abs(divergence(from: p, to: q) - (0.5 * log(2.0) + 0.5 * log(2.0 / 3))) < 1e-6)
-        #expect(divergence(from: p, to: p) == 0)
+        #expect(divergence(from: p, to: p) < 1e-12)
     }
 
     @Test func `a mean goes over rows`() {
@@ -20,11 +20,11 @@ struct `divergence of next-token distributions` {
         let p: [Float] = [1, 2, 5, 5]
         let q = [1, 2, Float(log(0.25)), Float(log(0.75))]
         let second = divergence(from: [5, 5], to: Array(q[2...]))
-        #expect(abs(meanDivergence(from: p, to: q, vocabulary: 2) - second / 2) < 1e-6)
+        #expect(abs(ReferenceDistributions(p, vocabulary: 2).meanDivergence(to: q) - second / 2) < 1e-6)
     }
 
     @Test func `large logits do not overflow`() {
-        #expect(divergence(from: [1000, 0], to: [1000, 0]) == 0)
+        #expect(divergence(from: [1000, 0], to: [1000, 0]) < 1e-12)
         #expect(divergence(from: [1000, 0], to: [0, 1000]) > 900)
     }
 }

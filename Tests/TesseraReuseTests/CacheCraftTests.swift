@@ -79,9 +79,10 @@ struct `fit of a variant` {
     @Test func `is made of overlap, order and impact`() {
         let old = [PrefixNeighbour(id: "A", inter: 3), PrefixNeighbour(id: "B", inter: 1)]
         let fit = VariantFit(old: old, impact: 0.6, new: ["A", "C"])
-        #expect(fit.overlap == 0.75 && fit.orderPenalty == 0 && fit.adjustedOverlap == 0.75)
+        #expect(fit.overlap == 0.75 && fit.orderPenalty == 0 && fit.adjustedOverlap == 0.75 && fit.isFamiliar)
         #expect(abs(fit.overhead - 0.15) < 1e-12)
         #expect(VariantFit(old: old, impact: 0.6, new: ["B", "A"]).overhead == 0.6)
+        #expect(!VariantFit(old: old, impact: 0.6, new: ["B"]).isFamiliar, "a quarter of what coloured it")
     }
 
     @Test func `of a chunk that was encoded alone is perfect in front, and counts as the worst anywhere else`() {

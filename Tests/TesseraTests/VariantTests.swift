@@ -59,6 +59,51 @@ struct `contextual variants` {
         }
     }
 
+    @Test func `neighbours that are computed once for several chunks change nothing`() async throws {
+        try await withSmallCache { cache in
+            let prompt = randomPrompt(seed: 49)
+            let run = randomPrompt(seed: 50).contexts.map(\.ids)
+            try await cache.hold(prompt, neighbours: [run])
+            let together = await cache.heldChunks
+            for context in prompt.contexts {
+                let ids = context.ids
+                let single = Prompt(system: nil, contexts: [context], question: prompt.question)
+                try await cache.hold(single, neighbours: [run])
+                let alone = try #require(await cache.heldChunks[cache.key(of: ids)])
+                let both = try #require(together[cache.key(of: ids)])
+                #expect(both.count == 2 && alone.count == 2 && both[1].behind == alone[1].behind)
+                for (first, second) in zip(both, alone) {
+                    #expect(largestDifference(halves(first), halves(second)) < Invariants.halfRounding)
+                }
+                #expect(largestDifference(both[1].statistics?.peaks ?? [], alone[1].statistics?.peaks ?? [1]) < 1e-4)
+            }
+        }
+    }
+
+    /// All numbers of a chunk's records, as the fp16 codec writes them.
+    private func halves(_ chunk: EncodedChunk) -> [Float] {
+        chunk.layers.flatMap { record in
+            stride(from: 0, to: record.count - 1, by: 2).map {
+                Float(Float16(bitPattern: UInt16(record[$0]) | UInt16(record[$0 + 1]) << 8))
+            }
+        }
+    }
+
+    @Test func `a variant whose neighbours are gone is used only where that is wanted`() async throws {
+        try await withSmallCache { cache in
+            let prompt = randomPrompt(seed: 47)
+            try await cache.ingest(contextsOf: prompt)
+            let stranger = randomPrompt(seed: 48).contexts[0].ids
+            try await cache.ingest(chunk: prompt.contexts[1].ids, behind: [stranger])
+            func hits(_ use: VariantUse) async throws -> Int {
+                try await cache.logits(of: prompt, assembly: .stitched(.none, ratio: 0, variants: use)).report
+                    .contextualHits
+            }
+            #expect(try await hits(.best) == 0)
+            #expect(try await hits(.contextual) == 1)
+        }
+    }
+
     @Test func `a request keeps its misses behind what stood before them, as many as are wanted`() async throws {
         let options = ContextCacheOptions(precision: .fp32, contextualVariants: 1)
         try await withSmallCache(options: options) { cache in

@@ -36,8 +36,14 @@ public enum Assembly: Sendable, Hashable, Codable {
 
 /// Which of the KVs that the store has of a chunk may be used.
 public enum VariantUse: String, Sendable, Hashable, Codable, CaseIterable {
-    /// The one that fits the chunk's place best: behind other chunks or alone (``TesseraReuse/VariantFit``).
+    /// The one that fits the chunk's place best (``TesseraReuse/VariantFit``): one that was captured behind other chunks
+    /// where most of what coloured it stands there again, else the one that was encoded alone. Cache-Craft (§3) knows no
+    /// chunks that were encoded alone and takes the smallest fix overhead whatever it is; but a variant whose old
+    /// neighbours are gone has their words in it (`tessera bench quality`: rows "contextual" against "isolated").
     case best
+    /// One that was captured behind other chunks, though none of them stands there now, as FusionRAG's offline stage
+    /// prepares them (`tessera warm --neighbours`); the one that was encoded alone where there is no other.
+    case contextual
     /// Only the one that was encoded alone.
     case isolated
 }

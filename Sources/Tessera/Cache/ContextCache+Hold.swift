@@ -8,26 +8,24 @@ extension ContextCache {
     ///
     /// - Parameters:
     ///   - prompt: The prompt; what was held before is let go.
-    ///   - neighbours: For each context that is not empty, the runs of chunks that it is encoded behind, beside alone;
-    ///     fewer entries, or empty ones, for alone only.
-    package func hold(_ prompt: Prompt, neighbours: [[[[TokenID]]]] = []) throws(TesseraError) {
+    ///   - neighbours: Runs of chunks that each context is encoded behind, beside alone.
+    package func hold(_ prompt: Prompt, neighbours: [[[TokenID]]] = []) throws(TesseraError) {
         heldChunks.removeAll(keepingCapacity: true)
         let tokens = promptTokens(prompt)
-        for (place, slots) in tokens.contexts.enumerated() {
-            let ids = Array(tokens.ids[slots])
-            let own = key(of: ids)
-            guard heldChunks[own] == nil else { continue }
-            var held = [try chunkEncoder.encode(ids)]
-            for run in place < neighbours.count ? neighbours[place] : [] {
-                let before = run.filter { !$0.isEmpty }
-                guard !before.isEmpty, before.reduce(ids.count, { $0 + $1.count }) <= chunkEncoder.room else {
-                    continue
-                }
+        var contexts: [[TokenID]] = []
+        for ids in tokens.contexts.map({ Array(tokens.ids[$0]) }) where heldChunks[key(of: ids)] == nil {
+            heldChunks[key(of: ids)] = [try chunkEncoder.encode(ids)]
+            contexts.append(ids)
+        }
+        for run in neighbours {
+            let before = run.filter { !$0.isEmpty }
+            guard !before.isEmpty else { continue }
+            let length = before.reduce(0) { $0 + $1.count }
+            for ids in contexts where length + ids.count <= chunkEncoder.room {
                 var chunk = try chunkEncoder.encode(ids, behind: before)
                 chunk.behind = before.map { key(of: $0) }
-                held.append(chunk)
+                heldChunks[key(of: ids), default: []].append(chunk)
             }
-            heldChunks[own] = held
         }
     }
 

@@ -41,6 +41,14 @@ struct FoundContext {
             ReusedChunk(slots: slots, scores: scores, overlap: fit.adjustedOverlap, overhead: fit.overhead)
         }
 
+        /// Candidates of a lower rank go first, whatever they take to fix.
+        func rank(_ use: VariantUse) -> Int {
+            switch use {
+            case .best, .isolated: isContextual && !fit.isFamiliar ? 1 : 0
+            case .contextual: isContextual ? 0 : 1
+            }
+        }
+
         /// Why a selector had better not use it; nil where it may.
         ///
         /// - Parameter isGated: Whether only what the quality gate has passed may be used.
@@ -82,7 +90,7 @@ extension ContextCache {
             let known = variants(of: key, tokens: ids)
             let before = Array(keys[..<place])
             var candidates = [isolated(key, ids, isFirst: place == 0, known: known, score)].compactMap { $0 }
-            if use == .best {
+            if use != .isolated {
                 candidates += known.map { variant in
                     FoundContext.Candidate(
                         key: variant.key, tokens: ids, place: variant.place, isContextual: true,
@@ -90,7 +98,7 @@ extension ContextCache {
                         byteCount: recordBytes(tokens: ids.count))
                 }
                 // Of equal ones the one that was encoded alone stays in front: no foreign neighbour has coloured it.
-                candidates.sort { $0.fit.overhead < $1.fit.overhead }
+                candidates.sort { ($0.rank(use), $0.fit.overhead) < ($1.rank(use), $1.fit.overhead) }
             }
             return FoundContext(
                 slots: slots, candidates: candidates, variants: known.count,

@@ -54,6 +54,7 @@ public actor ContextCache {
     var gate: GateRecord??
     /// Whether it has been said that answers are exact for want of a gate.
     var hasSaidUngated = false
+    private let options: ContextCacheOptions
     private let executor = BlockingExecutor(label: "tessera.cache")
 
     /// The queue that all of the actor's work runs on.
@@ -106,9 +107,25 @@ public actor ContextCache {
         try self.init(runtime: runtime, store: chunks, options: options)
     }
 
+    /// Puts a cache beside another one, on the same store and the same model, with an engine of its own: for benches that
+    /// ask several questions at once.
+    ///
+    /// - Parameters:
+    ///   - path: The other cache's model.
+    ///   - other: The other cache.
+    ///   - threads: The threads of the new engine.
+    package init(model path: String, beside other: ContextCache, threads: Int) throws(TesseraError) {
+        var options = other.options
+        options.threads = threads
+        let engine = try CPUEngine(
+            model: path, options: .init(precision: options.precision, threads: threads, weights: other.model.weights))
+        try self.init(runtime: engine, store: other.store, options: options)
+    }
+
     private init(runtime: any ModelRuntime, store: ChunkStore, options: ContextCacheOptions) throws(TesseraError) {
         self.runtime = runtime
         self.store = store
+        self.options = options
         log = options.logger
         model = runtime.model
         tokenizer = runtime.tokenizer

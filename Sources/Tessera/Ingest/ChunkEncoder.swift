@@ -14,6 +14,8 @@ final class ChunkEncoder {
     private let codec: any KVCodec
     private let prefix: [TokenID]
     private var buffer: KVBuffer?
+    /// The neighbours whose KV lies in the buffer behind the prefix.
+    private var lying: [TokenID] = []
 
     init(kind: RecordKind, runtime: any ModelRuntime, codec: any KVCodec, prefix: [TokenID]) {
         self.kind = kind
@@ -40,9 +42,15 @@ final class ChunkEncoder {
             let slot = segments.last?.upperBound ?? prefix.count
             segments.append(slot..<slot + neighbour.count)
         }
-        return try ChunkCapture.run(
-            runtime, codec, tokens: before + tokens, from: prefix.count, capturing: start..<total,
-            behind: segments, over: try prepared(capacity: total))
+        let buffer = try prepared(capacity: total)
+        // Chunks that are encoded behind the same neighbours one after the other compute those once.
+        let isReady = before == lying
+        lying = []
+        let chunk = try ChunkCapture.run(
+            runtime, codec, tokens: isReady ? tokens : before + tokens, from: isReady ? start : prefix.count,
+            capturing: start..<total, behind: segments, over: buffer)
+        lying = before
+        return chunk
     }
 
     private func tooLong(_ count: Int, _ before: Int) -> TesseraError {
@@ -68,7 +76,7 @@ final class ChunkEncoder {
                     input: .tokens(prefix), slots: Array(prefix.indices), keyCount: prefix.count, logits: .none),
                 over: fresh, observer: nil)
         }
-        buffer = fresh
+        (buffer, lying) = (fresh, [])
         return fresh
     }
 }

@@ -52,9 +52,12 @@ public struct GateBench: Sendable {
     ///
     /// - Parameters:
     ///   - cache: The model; nothing is signed, see ``ContextCache/sign(_:)``.
+    ///   - workers: Caches of the same model that ask in its place, as many questions at once; none for one at a time.
     ///   - progress: Told how many questions are done.
     /// - Throws: ``TesseraError`` of code `invalidInput` for kinds that the suite does not have.
-    public func run(on cache: ContextCache, progress: (Int) -> Void = { _ in }) async throws -> GateRecord {
+    public func run(
+        on cache: ContextCache, workers: [ContextCache] = [], progress: (Int) -> Void = { _ in }
+    ) async throws -> GateRecord {
         let suite = QualitySuite.builtIn
         let known = Set(suite.map(\.kind))
         if let unknown = kinds?.first(where: { !known.contains($0) }) {
@@ -70,7 +73,7 @@ public struct GateBench: Sendable {
         let least = leastPerKind * Set(questions.map(\.kind)).count
         let start = ContinuousClock.now
         let report = try await bench.run(
-            questions, on: cache, progress: progress,
+            questions, on: cache, workers: workers, progress: progress,
             goesOn: { $0 < least || (ContinuousClock.now - start) / .seconds(1) < budget })
         return record(report, families, on: cache, all: known)
     }

@@ -28,6 +28,14 @@ public struct PairedLoss: Sendable, Codable, Equatable {
     }
 }
 
+/// Whether the normal 95 % interval of a mean lies above 0; never for fewer than two figures.
+func isAboveZero(_ values: [Double]) -> Bool {
+    guard values.count > 1 else { return false }
+    let center = mean(values)
+    let variance = values.reduce(0) { $0 + ($1 - center) * ($1 - center) } / Double(values.count - 1)
+    return center - 1.96 * sqrt(variance / Double(values.count)) > 0
+}
+
 /// The value below which a share of some figures lies (nearest rank); 0 for none.
 func quantile(_ share: Double, of values: [Double]) -> Double {
     let sorted = values.sorted()

@@ -9,7 +9,9 @@ internal import TesseraKV
 /// reference: KL(exact ‖ parallel) along `exact`'s own answers, so that no labels are needed and a few dozen prompts will
 /// do. The quarter of the prompts that plain parallel attention serves worst is left out: where one context speaks of
 /// another, no temperature brings the answer back, but the divergence there is so large that it would decide everything.
-/// The grid's coarse points are measured on some of the others, the best of them and the points around them on all.
+/// The grid's coarse points are measured on some of the others, the best of them and the points around them on all. The
+/// best on every second of those is taken where the rest confirm it: where its gain over plain attention there has a 95 %
+/// interval above 0. Else T = S = 1 stays, as a model that needs no correction is harmed by one.
 public struct ParallelCalibration: Sendable {
     /// The most tokens of an answer that are compared.
     public var answerTokens = 24
@@ -54,43 +56,56 @@ public struct ParallelCalibration: Sendable {
             throw TesseraError(.invalidInput, "calibration wants prompts of two contexts and more")
         }
         progress("plain attention on \(prompts.count) prompts")
-        var plain: [Double] = []
-        for prompt in prompts { plain.append(try await divergences([.plain], [prompt], cache)[.plain] ?? 0) }
+        let plain = try await divergences([.plain], prompts, cache)[.plain] ?? []
         let limit = quantile(share, of: plain)
         let prompts = zip(prompts, plain).filter { $0.1 <= limit }.map(\.0)
         let first = Array(prompts.prefix(firstPrompts))
         progress("\(Self.grid.count) points on \(first.count) prompts")
         let coarse = try await divergences(Self.grid, first, cache)
-        let best = Self.grid.sorted { (coarse[$0] ?? 0, $0) < (coarse[$1] ?? 0, $1) }.prefix(3)
+        let sums = coarse.mapValues { $0.reduce(0, +) }
+        let best = Self.grid.sorted { (sums[$0] ?? 0, $0) < (sums[$1] ?? 0, $1) }.prefix(3)
         let fine = Array(Set(best.flatMap(\.neighbours) + [.plain]))
         progress("\(fine.count) points on \(prompts.count) prompts")
         let all = try await divergences(fine, prompts, cache)
         await cache.letGo()
-        guard let winner = fine.min(by: { (all[$0] ?? 0, $0) < (all[$1] ?? 0, $1) }) else {
-            throw TesseraError(.invalidInput, "there is nothing to calibrate")
-        }
+        let winner = Self.confirmed(all)
         return ParallelSettings(
-            temperature: Double(winner.temperature) / 20, scale: Double(winner.scale) / 20, kl: all[winner] ?? 0,
-            plainKL: all[.plain] ?? 0, prompts: prompts.count)
+            temperature: Double(winner.temperature) / 20, scale: Double(winner.scale) / 20,
+            kl: mean(all[winner] ?? []), plainKL: mean(all[.plain] ?? []), prompts: prompts.count)
     }
 
-    /// The mean divergence of each point over prompts.
+    /// The point that is best on every second prompt, if it is clearly better than plain attention on the rest.
+    ///
+    /// - Parameter divergences: Of each point on each prompt.
+    static func confirmed(_ divergences: [Point: [Double]]) -> Point {
+        func every(second start: Int, of values: [Double]) -> [Double] {
+            stride(from: start, to: values.count, by: 2).map { values[$0] }
+        }
+        let sums = divergences.mapValues { every(second: 0, of: $0).reduce(0, +) }
+        guard let best = sums.min(by: { ($0.value, $0.key) < ($1.value, $1.key) })?.key else { return .plain }
+        let gains = zip(divergences[.plain] ?? [], divergences[best] ?? []).map { $0 - $1 }
+        return isAboveZero(every(second: 1, of: gains)) ? best : .plain
+    }
+
+    /// The divergence of each point on each prompt.
     private func divergences(
         _ points: [Point], _ prompts: [Prompt], _ cache: ContextCache
-    ) async throws -> [Point: Double] {
-        var sums: [Point: Double] = [:]
+    ) async throws -> [Point: [Double]] {
+        var found: [Point: [Double]] = [:]
         for prompt in prompts {
             try Task.checkCancellation()
             try await cache.hold(prompt)
             let options = AnswerOptions(assembly: .exact, maximumTokens: answerTokens, keepsMisses: false)
             let answer = try await cache.answer(prompt, options: options).tokens
-            let exact = try await cache.logits(of: prompt, along: answer, assembly: .exact).logits
+            let exact = ReferenceDistributions(
+                try await cache.logits(of: prompt, along: answer, assembly: .exact).logits,
+                vocabulary: cache.model.vocabulary)
             for point in points {
                 let logits = try await cache.logits(of: prompt, along: answer, assembly: point.assembly).logits
-                sums[point, default: 0] += meanDivergence(from: exact, to: logits, vocabulary: cache.model.vocabulary)
+                found[point, default: []].append(exact.meanDivergence(to: logits))
             }
         }
-        return sums.mapValues { $0 / Double(max(1, prompts.count)) }
+        return found
     }
 }
 

@@ -42,8 +42,7 @@ public struct QualityBench: Sendable {
         let middle = layers / 2
         var selectors: [Selector] = [
             .storedScore(), .storedScore(StoredScore(score: .mean)), .storedScore(StoredScore(focuses: true)),
-            .deviation,
-            .deviation(layer: 1, of: .keys), .deviation(layer: 1, gradual: true),
+            .deviation, .deviation(layer: 1, of: .keys), .deviation(layer: 1, gradual: true),
         ]
         if middle > 1 { selectors.append(.deviation(layer: middle)) }
         selectors += [
@@ -51,15 +50,13 @@ public struct QualityBench: Sendable {
             .deviationAttention(layer: 1, repairs: 3), .question, .random(seed: 1),
         ]
         var list: [Assembly] = [
-            .stitched(.none, ratio: 0, variants: .isolated),
+            .stitched(.none, ratio: 0, variants: .isolated), .stitched(.none, ratio: 0, variants: .contextual),
             .stitched(.firstK(count: 2), ratio: 0, variants: .isolated),
         ]
-        for selector in selectors {
-            for ratio in ratios {
-                var use = VariantUse.isolated
-                if case .storedScore = selector { use = .best }
-                list.append(.stitched(selector, ratio: ratio, variants: use))
-            }
+        for selector in selectors { list += ratios.map { .stitched(selector, ratio: $0, variants: .isolated) } }
+        // The methods whose sources keep KV that was captured behind other chunks.
+        for selector in [Selector.storedScore(), .question] {
+            list += ratios.map { .stitched(selector, ratio: $0, variants: .contextual) }
         }
         list.append(.stitched(.all, ratio: 1, variants: .isolated))
         list.append(.parallel(temperature: parallel.temperature, scale: parallel.scale))
@@ -71,29 +68,25 @@ public struct QualityBench: Sendable {
     /// - Parameters:
     ///   - questions: A suite.
     ///   - cache: A model; its store is used for the timed questions alone.
+    ///   - workers: Caches of the same model that ask in its place, as many questions at once; none for one at a time.
     ///   - progress: Told how many questions are done.
     ///   - goesOn: Asked before each question; the bench ends early where it says no.
     public func run(
-        _ questions: [QualityQuestion], on cache: ContextCache, progress: (Int) -> Void = { _ in },
-        goesOn: (Int) -> Bool = { _ in true }
+        _ questions: [QualityQuestion], on cache: ContextCache, workers: [ContextCache] = [],
+        progress: (Int) -> Void = { _ in }, goesOn: (Int) -> Bool = { _ in true }
     ) async throws -> QualityReport {
         guard !questions.isEmpty else { throw TesseraError(.invalidInput, "the suite has no questions") }
-        var tallies = ([Assembly.exact] + assemblies).map { QualityTally($0) }
-        var lengths: [Int] = []
-        for (number, question) in questions.enumerated() {
-            guard goesOn(number) else { break }
-            try Task.checkCancellation()
-            lengths.append(cache.tokens(of: question.prompt).count)
-            try await cache.hold(question.prompt, neighbours: others(than: number, in: questions, cache))
-            try await ask(question, number, on: cache, &tallies)
-            progress(number + 1)
+        let asked = try await ask(
+            questions, on: workers.isEmpty ? [cache] : workers, progress: progress, goesOn: goesOn)
+        var tallies = ([Assembly.exact] + assemblies).enumerated().map { index, assembly in
+            QualityTally(assembly, asked.map { $0[index] })
         }
-        await cache.letGo()
-        for number in 0..<min(timed, lengths.count) {
+        for number in 0..<min(timed, asked.count) {
             try await time(
                 questions[number], behind: others(than: number, in: questions, cache), on: cache, &tallies)
         }
-        let kinds = questions.prefix(lengths.count).map(\.kind)
+        let kinds = questions.prefix(asked.count).map(\.kind)
+        let lengths = questions.prefix(asked.count).map { cache.tokens(of: $0.prompt).count }
         return QualityReport(
             model: cache.model.name, kinds: kinds.reduce(into: []) { if !$0.contains($1) { $0.append($1) } },
             questions: Dictionary(grouping: kinds, by: { $0 }).mapValues(\.count),
@@ -101,39 +94,80 @@ public struct QualityBench: Sendable {
             neighbours: neighbours, results: tallies.compactMap { $0.result(exact: tallies[0], kinds: kinds) })
     }
 
+    /// What came of the questions that were asked, in their order.
+    private func ask(
+        _ questions: [QualityQuestion], on workers: [ContextCache], progress: (Int) -> Void, goesOn: (Int) -> Bool
+    ) async throws -> [[QualityOutcomes]] {
+        try await withThrowingTaskGroup(of: (worker: ContextCache, number: Int, outcomes: [QualityOutcomes]).self) {
+            group in
+            var asked: [Int: [QualityOutcomes]] = [:]
+            var next = 0
+            func goOn(_ worker: ContextCache) {
+                guard next < questions.count, goesOn(next) else { return }
+                let number = next
+                group.addTask {
+                    try await worker.hold(
+                        questions[number].prompt, neighbours: others(than: number, in: questions, worker))
+                    return (worker, number, try await ask(questions[number], number, on: worker))
+                }
+                next += 1
+            }
+            for worker in workers { goOn(worker) }
+            while let done = try await group.next() {
+                asked[done.number] = done.outcomes
+                progress(asked.count)
+                goOn(done.worker)
+            }
+            for worker in workers { await worker.letGo() }
+            return (0..<next).compactMap { asked[$0] }
+        }
+    }
+
     // MARK: One question
 
+    /// What comes of a question under `exact` and under each assembly.
     private func ask(
-        _ question: QualityQuestion, _ number: Int, on cache: ContextCache, _ tallies: inout [QualityTally]
-    ) async throws {
+        _ question: QualityQuestion, _ number: Int, on cache: ContextCache
+    ) async throws -> [QualityOutcomes] {
         let options = AnswerOptions(assembly: .exact, maximumTokens: maximumTokens, keepsMisses: false)
         let exact = try await cache.answer(question.prompt, options: options)
         let reference = Reference(
             answer: exact,
             along: try await cache.logits(of: question.prompt, along: exact.tokens, assembly: .exact).logits,
             isRight: isRight(exact.text, among: question.answers), vocabulary: cache.model.vocabulary)
-        tallies[0].outcomes.append(
-            QualityOutcome(right: reference.isRight, same: true, divergence: 0, agreement: 1, report: exact.report))
-        for index in tallies.indices.dropFirst() {
-            let assembly = tallies[index].assembly
-            let outcome = try await outcome(of: question, under: assembly, against: reference, on: cache)
-            tallies[index].outcomes.append(outcome)
-            let share = outcome.report.effectiveRecompute
-            guard controls, case .stitched(let selector, _, let use) = assembly, selector.isControllable, share > 0
-            else {
-                continue
+        let first = QualityOutcome(
+            right: reference.isRight, same: true, divergence: 0, agreement: 1, report: exact.report)
+        var all = [QualityOutcomes(first)]
+        // Selectors that compute as much share a control.
+        var known: [Assembly: QualityOutcome] = [:]
+        for assembly in assemblies {
+            var outcomes = QualityOutcomes(
+                try await outcome(of: question, under: assembly, against: reference, on: cache))
+            if controls, let random = assembly.control(outcomes.own.report.effectiveRecompute, seed: UInt64(number)) {
+                if known[random] == nil {
+                    known[random] = try await outcome(of: question, under: random, against: reference, on: cache)
+                }
+                outcomes.random = known[random]
             }
-            let random = Assembly.stitched(.random(seed: UInt64(number)), ratio: min(1, share), variants: use)
-            tallies[index].random.append(
-                try await self.outcome(of: question, under: random, against: reference, on: cache))
+            all.append(outcomes)
         }
+        return all
     }
 
     private struct Reference {
         var answer: Answer
-        var along: [Float]
+        /// The highest logit's place in each row of the answer.
+        var highest: [Int]
+        var distributions: ReferenceDistributions
         var isRight: Bool
         var vocabulary: Int
+
+        init(answer: Answer, along logits: [Float], isRight: Bool, vocabulary: Int) {
+            self.answer = answer
+            (self.isRight, self.vocabulary) = (isRight, vocabulary)
+            highest = rows(of: logits, vocabulary).map { TesseraBench.highest($0) }
+            distributions = ReferenceDistributions(logits, vocabulary: vocabulary)
+        }
     }
 
     private func outcome(
@@ -141,9 +175,7 @@ public struct QualityBench: Sendable {
     ) async throws -> QualityOutcome {
         let path = reference.answer.tokens
         let (logits, report) = try await cache.logits(of: question.prompt, along: path, assembly: assembly)
-        let width = reference.vocabulary
-        let rows = stride(from: 0, to: logits.count, by: width).map { $0..<$0 + width }
-        let same = rows.map { highest(logits[$0]) == highest(reference.along[$0]) }
+        let same = zip(rows(of: logits, reference.vocabulary), reference.highest).map { highest($0) == $1 }
         var (right, isSame) = (reference.isRight, true)
         if !same.allSatisfy({ $0 }) || assembly.repairsWhileDecoding {
             let options = AnswerOptions(
@@ -154,17 +186,17 @@ public struct QualityBench: Sendable {
         }
         return QualityOutcome(
             right: right, same: isSame,
-            divergence: meanDivergence(from: reference.along, to: logits, vocabulary: width),
+            divergence: reference.distributions.meanDivergence(to: logits),
             agreement: Double(same.count { $0 }) / Double(max(1, same.count)), report: report)
     }
 
     /// Times every assembly with the question's chunks in the store, alone and behind others.
     private func time(
-        _ question: QualityQuestion, behind others: [[[[TokenID]]]], on cache: ContextCache,
+        _ question: QualityQuestion, behind runs: [[[TokenID]]], on cache: ContextCache,
         _ tallies: inout [QualityTally]
     ) async throws {
         try await cache.ingest(contextsOf: question.prompt)
-        for (context, runs) in zip(question.contexts, others) {
+        for context in question.contexts {
             let chunk = cache.tokenizer.encode(context, special: false)
             for run in runs { try await cache.ingest(chunk: chunk, behind: run) }
         }
@@ -179,20 +211,19 @@ public struct QualityBench: Sendable {
         }
     }
 
-    /// For each context of a question, runs of contexts of other questions, the same ones in every run of the bench.
+    /// For a question's contexts, runs of contexts of other questions, the same ones in every run of the bench. They share
+    /// them, so that each run is computed once.
     private func others(
         than number: Int, in questions: [QualityQuestion], _ cache: ContextCache
-    ) -> [[[[TokenID]]]] {
+    ) -> [[[TokenID]]] {
         guard neighbours > 0, questions.count > 1 else { return [] }
         var generator = SplitMix64(seed: UInt64(number) &* 0x9E37_79B9 &+ 17)
-        return questions[number].contexts.map { context in
-            (0..<passes).map { _ in
-                (0..<neighbours).map { _ in
-                    let step = Int.random(in: 1..<questions.count, using: &generator)
-                    let other = questions[(number + step) % questions.count].contexts.filter { $0 != context }
-                    guard let text = other.randomElement(using: &generator) else { return [] }
-                    return cache.tokenizer.encode(text, special: false)
-                }
+        let own = questions[number].contexts
+        return (0..<passes).map { _ in
+            (0..<neighbours).map { _ in
+                let step = Int.random(in: 1..<questions.count, using: &generator)
+                let others = questions[(number + step) % questions.count].contexts.filter { !own.contains($0) }
+                return others.randomElement(using: &generator).map { cache.tokenizer.encode($0, special: false) } ?? []
             }
         }
     }
@@ -202,6 +233,13 @@ extension Assembly {
     /// Whether its answer may differ from what a forced answer tells.
     fileprivate var repairsWhileDecoding: Bool {
         if case .stitched(.deviationAttention(_, let repairs), _, _) = self { repairs > 0 } else { false }
+    }
+
+    /// Random selection of as much, to a ten-thousandth; nil where a comparison tells nothing.
+    fileprivate func control(_ effectiveRecompute: Double, seed: UInt64) -> Assembly? {
+        guard case .stitched(let selector, _, let variants) = self, selector.isControllable else { return nil }
+        let share = (min(1, max(0, effectiveRecompute)) * 10_000).rounded() / 10_000
+        return .stitched(.random(seed: seed), ratio: share, variants: variants)
     }
 }
 
@@ -213,6 +251,11 @@ extension Selector {
         default: true
         }
     }
+}
+
+/// Logits of shape (row, vocabulary) row by row.
+private func rows(of logits: [Float], _ vocabulary: Int) -> [ArraySlice<Float>] {
+    stride(from: 0, to: logits.count, by: vocabulary).map { logits[$0..<$0 + vocabulary] }
 }
 
 /// The place of the highest number.

@@ -5,7 +5,7 @@ public import Tessera
 internal import TesseraKV
 
 /// What came of one question under one assembly.
-struct QualityOutcome {
+struct QualityOutcome: Sendable {
     var right: Bool
     /// Whether the answer is `exact`'s.
     var same: Bool
@@ -14,15 +14,28 @@ struct QualityOutcome {
     var report: ReuseReport
 }
 
+/// What came of one question under one assembly, and under random selection of as much.
+struct QualityOutcomes: Sendable {
+    var own: QualityOutcome
+    var random: QualityOutcome?
+
+    init(_ own: QualityOutcome) {
+        self.own = own
+    }
+}
+
 /// One assembly's outcomes, question by question.
 struct QualityTally {
     let assembly: Assembly
-    var outcomes: [QualityOutcome] = []
-    var random: [QualityOutcome] = []
+    let outcomes: [QualityOutcome]
+    /// As many as ``outcomes``, or none.
+    let random: [QualityOutcome]
     var seconds: [Double] = []
 
-    init(_ assembly: Assembly) {
+    init(_ assembly: Assembly, _ asked: [QualityOutcomes]) {
         self.assembly = assembly
+        outcomes = asked.map(\.own)
+        random = asked.compactMap(\.random)
     }
 
     /// The figures of all questions.
@@ -100,7 +113,7 @@ extension Assembly {
             case .none, .question, .random, .all: break
             }
             if selector.takesRatio { text += String(format: ", %.3g %%", ratio * 100) }
-            if variants == .isolated { text += ", isolated" }
+            if variants != .best { text += ", \(variants.rawValue)" }
             return text
         }
     }

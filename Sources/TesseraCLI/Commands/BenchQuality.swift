@@ -22,6 +22,7 @@ extension Bench {
         var model: String
 
         @OptionGroup var storeOptions: StoreOptions
+        @OptionGroup var jobOptions: JobOptions
 
         @Option(help: "Arithmetic: auto, bf16 or fp32.")
         var precision = PrecisionName.auto
@@ -92,7 +93,8 @@ extension Bench {
             bench.passes = passes
             (bench.neighbours, bench.controls, bench.timed) = (neighbours, controls, timed)
             let total = questions.count
-            let report = try await bench.run(questions, on: cache) { done in
+            let workers = try jobOptions.workers(beside: cache, model: options)
+            let report = try await bench.run(questions, on: cache, workers: workers) { done in
                 if done % 100 == 0 { Notices.say("\(done) of \(total) questions") }
             }
             if let html { try writeFile(Data(QualityPage(report).html.utf8), to: html) }

@@ -19,6 +19,7 @@ struct Gate: AsyncParsableCommand {
 
     @OptionGroup var modelOptions: ModelOptions
     @OptionGroup var storeOptions: StoreOptions
+    @OptionGroup var jobOptions: JobOptions
 
     @Option(help: "Points of right answers that may be lost on a kind of question.")
     var bar = 2.0
@@ -58,7 +59,8 @@ struct Gate: AsyncParsableCommand {
             var bench = GateBench()
             (bench.bar, bench.budget, bench.neighbours) = (bar, budget * 60, neighbours)
             bench.kinds = kinds.isEmpty ? nil : kinds
-            signed = try await bench.run(on: cache) { done in
+            let workers = try jobOptions.workers(beside: cache, model: modelOptions)
+            signed = try await bench.run(on: cache, workers: workers) { done in
                 if done % 50 == 0 { Notices.say("\(done) questions") }
             }
             try await cache.sign(signed)

@@ -52,7 +52,7 @@ struct AssemblyOptions: ParsableArguments {
 
     @Option(
         help:
-            "Which stored KV of a chunk is used: best takes the one that fits its place best, isolated the one that was encoded alone. By default best for storedScore."
+            "Which stored KV of a chunk is used: best takes the one that fits its place best, isolated the one that was encoded alone, contextual one that was encoded behind others. By default best for storedScore."
     )
     var variants: Variants?
 
@@ -68,7 +68,7 @@ struct AssemblyOptions: ParsableArguments {
 
     enum Score: String, ExpressibleByArgument, CaseIterable { case mean, peak }
     enum Compared: String, ExpressibleByArgument, CaseIterable { case values, keys }
-    enum Variants: String, ExpressibleByArgument, CaseIterable { case best, isolated }
+    enum Variants: String, ExpressibleByArgument, CaseIterable { case best, isolated, contextual }
 
     func validate() throws {
         guard (0...1).contains(ratio) else { throw ValidationError("--ratio is between 0 and 1") }
@@ -101,6 +101,7 @@ struct AssemblyOptions: ParsableArguments {
         switch variants {
         case .best: .best
         case .isolated: .isolated
+        case .contextual: .contextual
         case nil: selector == .storedScore ? .best : .isolated
         }
     }

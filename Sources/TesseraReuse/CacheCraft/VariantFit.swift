@@ -12,6 +12,10 @@ public struct VariantFit: Sendable, Hashable {
     /// β′ = β · (1 − γ).
     public var adjustedOverlap: Double { overlap * (1 - orderPenalty) }
 
+    /// Whether most of what coloured the variant stands before the chunk again, β′ ≥ ½: below, KV that was encoded alone
+    /// is nearer to what it has to become. Not in the paper, which knows no such KV.
+    public var isFamiliar: Bool { adjustedOverlap >= 0.5 }
+
     /// CFO at α = 1: the share of the chunk's tokens to compute anew.
     public var overhead: Double { fixOverhead(alpha: 1, impact: impact, overlap: adjustedOverlap) }
 
