@@ -114,6 +114,7 @@ import Testing
         #expect(try CommandRun("gate", "-m", model, "--bar", "-1").status == 64)
         #expect(try CommandRun("gate", "-m", model, "--budget", "0").status == 64)
         #expect(try CommandRun("warm", ".", "-m", model, "--neighbours", "-1").status == 64)
+        #expect(try CommandRun("warm", ".", "-m", model, "--scores", "65").status == 64)
         #expect(try CommandRun("bench", "quality", "-m", model, "--ratios", "1.5").status == 64)
     }
 

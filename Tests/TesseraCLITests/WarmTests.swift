@@ -31,6 +31,43 @@ import Testing
         }
     }
 
+    @Test func `scores are taken down once, more of them where more are wanted, and again for what has changed`() throws {
+        try withTemporaryDirectory { folder in
+            let docs = try writeDocuments(8, in: folder)
+            let store = folder.path + "/store"
+            let first = try warm(docs, store, "--scores", "2")
+            let chunks = try #require((first.json["plan"] as? [String: Any])?["chunks"] as? Int)
+            #expect(first.json["scoredChunks"] as? Int == chunks && first.json["contextualChunks"] as? Int == 0)
+            #expect(try warm(docs, store, "--scores", "2").json["scoredChunks"] as? Int == 0)
+            #expect(try warm(docs, store, "--scores", "3").json["scoredChunks"] as? Int == chunks)
+            let asked = try CommandRun([
+                "ask", "What stands at the end?", "--docs", docs.path, "-m", model, "--store", store, "--chunk-tokens",
+                "32", "--selector", "storedScore", "--ungated", "--max-tokens", "1", "--json",
+            ])
+            let answer = try JSONSerialization.jsonObject(with: Data(asked.output.utf8)) as? [String: Any]
+            let report = try #require(answer?["report"] as? [String: Any])
+            #expect(report["unscoredHits"] as? Int == 0 && (report["hits"] as? Int ?? 0) > 0)
+
+            try Data("Quite another text stands here now, and it is not short at all.\n".utf8)
+                .write(to: docs.appendingPathComponent("3.txt"))
+            #expect((1...3).contains(try warm(docs, store, "--scores", "3").json["scoredChunks"] as? Int ?? 0))
+            try withTemporaryDirectory { lonely in
+                try Data("One text.\n".utf8).write(to: lonely.appendingPathComponent("one.txt"))
+                let alone = try warm(lonely, store, "--scores", "4")
+                #expect(alone.json["scoredChunks"] as? Int == 0, "there is nothing to see it behind")
+            }
+        }
+    }
+
+    @Test func `a dry run says how much KV behind neighbours may take`() throws {
+        try withTemporaryDirectory { folder in
+            let docs = try writeDocuments(3, in: folder)
+            let arguments = ["warm", docs.path, "-m", model, "--store", folder.path + "/store", "--dry-run"]
+            #expect(try CommandRun(arguments + ["--neighbours", "2"]).output.contains("behind     at most"))
+            #expect(try !CommandRun(arguments).output.contains("behind"))
+        }
+    }
+
     @Test func `pruning releases what no document holds any more`() throws {
         try withTemporaryDirectory { folder in
             let docs = try writeDocuments(10, in: folder)

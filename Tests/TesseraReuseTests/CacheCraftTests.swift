@@ -16,7 +16,7 @@ struct `Cache-Craft's formulas` {
             scores: Array(repeating: 0, count: 512), peaks: Array(repeating: 0, count: 512))
         #expect(abs(statistics.outside / statistics.inside - 1.0 / 3) < 1e-12)
         #expect(abs(statistics.impact - 0.58257) < 1e-5)
-        let overlap = adjustedOverlap(old: old, new: ["A", "D", "X"])
+        let overlap = VariantFit(old: old, impact: 1, new: ["A", "D", "X"]).adjustedOverlap
         #expect(abs(prefixOverlap(old: old, new: ["A", "D", "X"]) - 0.7) < 1e-12)
         #expect(orderPenalty(old: ["A", "B", "X"], new: ["A", "D", "X"]) == 0)
         let overhead = fixOverhead(alpha: 1, impact: statistics.impact, overlap: overlap)
@@ -25,7 +25,7 @@ struct `Cache-Craft's formulas` {
     }
 
     @Test func `the worked vector with its order turned round: all but the impact is lost`() {
-        let overlap = adjustedOverlap(old: old, new: ["X", "D", "A"])
+        let overlap = VariantFit(old: old, impact: 1, new: ["X", "D", "A"]).adjustedOverlap
         #expect(orderPenalty(old: ["A", "B", "X"], new: ["X", "D", "A"]) == 1)
         #expect(overlap == 0)
         let overhead = fixOverhead(alpha: 1, impact: 0.58257, overlap: overlap)
@@ -54,11 +54,10 @@ struct `Cache-Craft's formulas` {
             }
             let (before, now) = (draw(), draw())
             let neighbours = before.map { PrefixNeighbour(id: $0, inter: Double.random(in: 0...3, using: &generator)) }
-            for value in [
-                prefixOverlap(old: neighbours, new: now), orderPenalty(old: before, new: now),
-                adjustedOverlap(old: neighbours, new: now),
-            ] { #expect((0...1).contains(value)) }
-            if !before.isEmpty { #expect(adjustedOverlap(old: neighbours, new: before) == 1) }
+            let fit = VariantFit(old: neighbours, impact: 1, new: PrefixPlaces(now))
+            for value in [fit.overlap, fit.orderPenalty, fit.adjustedOverlap] { #expect((0...1).contains(value)) }
+            guard !before.isEmpty else { continue }
+            #expect(VariantFit(old: neighbours, impact: 1, new: PrefixPlaces(before)).adjustedOverlap == 1)
         }
     }
 

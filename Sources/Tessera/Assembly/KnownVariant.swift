@@ -25,7 +25,7 @@ struct KnownVariant: Sendable {
     }
 
     /// How well it fits behind these chunks; where nothing was seen, all of its old neighbours weigh the same.
-    func fit(behind new: [ChunkKey]) -> VariantFit {
+    func fit(behind new: PrefixPlaces<ChunkKey>) -> VariantFit {
         let inter = statistics?.inter ?? behind.map { _ in 1 }
         return VariantFit(
             old: zip(behind, inter).map { PrefixNeighbour(id: $0, inter: $1) }, impact: statistics?.impact ?? 1,

@@ -88,7 +88,7 @@ extension ContextCache {
             guard slots.lowerBound >= prefix else { return nil }
             let ids = Array(tokens.ids[slots])
             let known = variants(of: key, tokens: ids)
-            let before = Array(keys[..<place])
+            let before = PrefixPlaces(Array(keys[..<place]))
             var candidates = [isolated(key, ids, isFirst: place == 0, known: known, score)].compactMap { $0 }
             if use != .isolated {
                 candidates += known.map { variant in

@@ -62,7 +62,8 @@ extension ContextCache {
             }
             let before = Array(keys[..<place])
             let known = variants(of: keys[place], tokens: ids)
-            let fits = known.contains { $0.fit(behind: before).adjustedOverlap >= Self.fittingOverlap }
+            let places = PrefixPlaces(before)
+            let fits = known.contains { $0.fit(behind: places).adjustedOverlap >= Self.fittingOverlap }
             let isWanted = request.misses.contains(slots) || (!fits && known.count < contextualVariants)
             guard isWanted, !known.contains(where: { $0.behind == before }) else { continue }
             if known.count >= contextualVariants { try release(known, keeping: contextualVariants - 1) }

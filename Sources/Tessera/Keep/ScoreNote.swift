@@ -54,10 +54,32 @@ extension ContextCache {
             guard let seen = chunk.statistics else { continue }
             let note = ScoreNote(
                 passes: (known?.passes ?? 0) + 1, statistics: known.map { $0.statistics.pooled(with: seen) } ?? seen)
-            try store.setAsset(asset(of: own), note.encoded)
-            scoreNotes[own] = .some(note)
+            try keep(note, of: own)
         }
         return computed
+    }
+
+    /// Sees a chunk behind some runs of other chunks, and adds what was seen to its note.
+    ///
+    /// - Returns: The bytes of the note; 0 where no run fits the model's context.
+    func noteScores(of chunk: [TokenID], behind runs: [[[TokenID]]]) throws(TesseraError) -> Int {
+        let own = key(of: chunk)
+        var note = scoreNote(of: own, tokens: chunk.count)
+        var isNew = false
+        for run in runs {
+            guard let before = fitting(run, before: chunk) else { continue }
+            guard let seen = try encode(chunk, behind: before).statistics else { continue }
+            note = ScoreNote(passes: (note?.passes ?? 0) + 1, statistics: note?.statistics.pooled(with: seen) ?? seen)
+            isNew = true
+        }
+        guard isNew, let note else { return 0 }
+        try keep(note, of: own)
+        return note.encoded.count
+    }
+
+    private func keep(_ note: ScoreNote, of key: ChunkKey) throws(TesseraError) {
+        try store.setAsset(asset(of: key), note.encoded)
+        scoreNotes[key] = .some(note)
     }
 
     /// Lets go of what is known of chunks that are not held any more.

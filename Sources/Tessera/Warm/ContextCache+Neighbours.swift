@@ -19,22 +19,33 @@ extension ContextCache {
     /// - Throws: ``TesseraError`` as ``ingest(chunks:progress:)``.
     @discardableResult
     public func ingest(chunk: [TokenID], behind neighbours: [[TokenID]]) throws(TesseraError) -> Bool {
+        guard !chunk.isEmpty, let fitting = fitting(neighbours, before: chunk) else { return false }
+        let before = fitting.map { key(of: $0) }
+        let own = key(of: chunk)
+        guard !variants(of: own, tokens: chunk).contains(where: { $0.behind == before }) else { return false }
+        try put([record(of: try encode(chunk, behind: fitting), behind: before)])
+        knownVariants[own] = nil
+        return true
+    }
+
+    /// Those of some chunks that the model's context has room for in front of a chunk, the nearest first to stay; nil for
+    /// none.
+    func fitting(_ neighbours: [[TokenID]], before chunk: [TokenID]) -> [[TokenID]]? {
         var room = chunkEncoder.room - chunk.count
         let fitting = neighbours.filter { !$0.isEmpty }.reversed().prefix { neighbour in
             room -= neighbour.count
             return room >= 0
         }.reversed()
-        guard !chunk.isEmpty, !fitting.isEmpty else { return false }
-        let before = fitting.map { key(of: $0) }
-        let own = key(of: chunk)
-        guard !variants(of: own, tokens: chunk).contains(where: { $0.behind == before }) else { return false }
+        return fitting.isEmpty ? nil : Array(fitting)
+    }
+
+    /// Computes a chunk behind others, and learns from it what computing costs here.
+    func encode(_ chunk: [TokenID], behind neighbours: [[TokenID]]) throws(TesseraError) -> EncodedChunk {
         var watch = Stopwatch()
-        let encoded = try chunkEncoder.encode(chunk, behind: Array(fitting))
-        let rows = chunk.count + fitting.reduce(0) { $0 + $1.count }
-        learn(rows: rows, keys: rows, seconds: watch.lap())
-        try put([record(of: encoded, behind: before)])
-        knownVariants[own] = nil
-        return true
+        let encoded = try chunkEncoder.encode(chunk, behind: neighbours)
+        let keys = chunk.count + neighbours.reduce(0) { $0 + $1.count }
+        learn(rows: chunkEncoder.computedRows, keys: keys, seconds: watch.lap())
+        return encoded
     }
 
     /// Computes and keeps, for every chunk of an index, its KV behind the chunks that are most like it.
@@ -55,15 +66,10 @@ extension ContextCache {
     ) async throws(TesseraError) -> IngestProgress {
         var done = IngestProgress()
         guard count > 0 else { return done }
-        var seen: Set<ChunkKey> = []
-        var chunks: [DocumentChunk] = []
-        try await forEachPage(of: index, under: paths) { page throws(TesseraError) in
-            chunks += page.filter { seen.insert(key(of: $0.tokens)).inserted }
-        }
-        for chunk in chunks {
+        for chunk in try await distinctChunks(of: index, under: paths) {
             try Self.checkCancelled()
-            let like = try await neighbours(of: chunk, in: index, under: paths, count: count)
-            guard try ingest(chunk: chunk.tokens, behind: like) else { continue }
+            let like = try await similar(to: chunk, in: index, under: paths, count: count)
+            guard try ingest(chunk: chunk.tokens, behind: like.reversed()) else { continue }
             done.chunks += 1
             done.tokens += chunk.tokens.count
             done.bytes += recordBytes(tokens: chunk.tokens.count)
@@ -73,16 +79,28 @@ extension ContextCache {
         return done
     }
 
-    /// The chunks that are most like a chunk, the likest last.
-    private func neighbours(
-        of chunk: DocumentChunk, in index: DocumentIndex, under paths: [String]?, count: Int
+    /// An index's chunks in their order, each text once.
+    func distinctChunks(
+        of index: DocumentIndex, under paths: [String]?
+    ) async throws(TesseraError) -> [DocumentChunk] {
+        var seen: Set<ChunkKey> = []
+        var chunks: [DocumentChunk] = []
+        try await forEachPage(of: index, under: paths) { page throws(TesseraError) in
+            chunks += page.filter { seen.insert(key(of: $0.tokens)).inserted }
+        }
+        return chunks
+    }
+
+    /// The chunks that are most like a chunk, the likest first.
+    func similar(
+        to chunk: DocumentChunk, in index: DocumentIndex, under paths: [String]?, count: Int
     ) async throws(TesseraError) -> [[TokenID]] {
         let hits = try await index.retrieve(chunk.text, limit: count + 1, neighbours: 0, under: paths)
         return hits.map { $0.tokens ?? tokenizer.encode($0.text, special: false) }
-            .filter { $0 != chunk.tokens }.prefix(count).reversed()
+            .filter { $0 != chunk.tokens }.prefix(count).map { $0 }
     }
 
-    private static func checkCancelled() throws(TesseraError) {
+    static func checkCancelled() throws(TesseraError) {
         if Task.isCancelled { throw TesseraError(.cancelled, "the warm-up was cancelled") }
     }
 }

@@ -46,6 +46,7 @@ extension ContextCache {
             for (chunk, isThere) in zip(fresh, try store.contains(fresh.map(\.key))) {
                 plan.chunks += 1
                 plan.tokens += chunk.tokens
+                plan.bytes += recordBytes(tokens: chunk.tokens)
                 guard !isThere else { continue }
                 plan.missingChunks += 1
                 plan.missingTokens += chunk.tokens

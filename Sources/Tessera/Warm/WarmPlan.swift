@@ -8,6 +8,8 @@ public struct WarmPlan: Sendable, Codable, Equatable {
     public var chunks = 0
     /// Tokens of these chunks.
     public var tokens = 0
+    /// Bytes that their KV takes.
+    public var bytes = 0
     /// Chunks that the store lacks.
     public var missingChunks = 0
     /// Tokens of those.

@@ -57,8 +57,8 @@ struct Demo: AsyncParsableCommand {
         let done = try await cache.warm(
             index, under: [docs],
             progress: { progress.show($0.chunks, "\($0.tokens) tokens, \(readable(bytes: $0.bytes))") })
-        let variants = try await cache.warmBehindNeighbours(index, under: [docs], count: 3)
-        Notices.say("behind their neighbours: \(variants.chunks) chunks computed now")
+        let scored = try await cache.warmScores(index, under: [docs])
+        Notices.say("scores: \(scored.chunks) chunks seen among others now")
         Notices.say("warm: \(plan.chunks) chunks of \(plan.documents) documents, \(done.chunks) computed now")
 
         let suite = try Questions.read(readText(at: questions), named: questions)

@@ -27,7 +27,13 @@ struct Warm: AsyncParsableCommand {
     var system: String?
 
     @Option(
-        help: "Also keep each chunk's KV behind so many chunks that are most like it, with what storedScore goes by.")
+        help: """
+            Also see each chunk in so many contexts, for storedScore: behind the chunks before it, then behind those most \
+            like it. Some kilobytes a chunk are kept, no KV; 4 is enough.
+            """)
+    var scores = 0
+
+    @Option(help: "Also keep each chunk's KV behind so many chunks that are most like it (--variants contextual).")
     var neighbours = 0
 
     @Flag(help: "Only say how many chunks, tokens and bytes it would be.")
@@ -50,6 +56,7 @@ struct Warm: AsyncParsableCommand {
 
     func validate() throws {
         guard (0...64).contains(neighbours) else { throw ValidationError("--neighbours is between 0 and 64") }
+        guard (0...64).contains(scores) else { throw ValidationError("--scores is between 0 and 64") }
         guard retrievalLog == nil || fit else { throw ValidationError("--retrieval-log needs --fit") }
     }
 
@@ -68,6 +75,10 @@ struct Warm: AsyncParsableCommand {
         let done = try await cache.warm(
             index, under: paths, fit: fit, questions: try retrievalLog.map(questions) ?? [],
             progress: { progress.show($0.chunks, "\($0.tokens) tokens, \(readable(bytes: $0.bytes))") })
+        var seen = ProgressLine(total: scores > 0 ? plan.chunks : 0)
+        let scored = try await cache.warmScores(index, under: paths, passes: scores) {
+            seen.show($0.chunks, "scores")
+        }
         var behind = ProgressLine(total: neighbours > 0 ? plan.chunks : 0)
         let variants = try await cache.warmBehindNeighbours(index, under: paths, count: neighbours) {
             behind.show($0.chunks, "behind their neighbours")
@@ -76,15 +87,15 @@ struct Warm: AsyncParsableCommand {
             Notices.say("the system prompt is not kept: it is so short that computing it costs less than finding it")
         }
         let released = prune ? try await cache.prune() : 0
-        try report(plan, done, variants, released, (ContinuousClock.now - start) / .seconds(1))
+        try report(plan, done, scored, variants, released, (ContinuousClock.now - start) / .seconds(1))
     }
 
     private func report(
-        _ plan: WarmPlan, _ done: IngestProgress, _ variants: IngestProgress, _ released: Int, _ seconds: Double
+        _ plan: WarmPlan, _ done: IngestProgress, _ scored: IngestProgress, _ variants: IngestProgress, _ released: Int, _ seconds: Double
     ) throws {
         struct Outcome: Encodable {
             var plan: WarmPlan
-            var computedChunks, computedTokens, computedBytes, contextualChunks, releasedChunks: Int
+            var computedChunks, computedTokens, computedBytes, scoredChunks, contextualChunks, releasedChunks: Int
             var seconds: Double
         }
         if json {
@@ -92,7 +103,7 @@ struct Warm: AsyncParsableCommand {
                 try TesseraCLI.json(
                     Outcome(
                         plan: plan, computedChunks: done.chunks, computedTokens: done.tokens, computedBytes: done.bytes,
-                        contextualChunks: variants.chunks, releasedChunks: released, seconds: seconds)))
+                        scoredChunks: scored.chunks, contextualChunks: variants.chunks, releasedChunks: released, seconds: seconds)))
             return
         }
         try Console.line(describe(plan))
@@ -101,6 +112,9 @@ struct Warm: AsyncParsableCommand {
         try Console.line(
             "computed   \(done.chunks) chunks, \(done.tokens) tokens, \(readable(bytes: done.bytes)) in \(readable(seconds: seconds))\(rate)"
         )
+        if scores > 0 {
+            try Console.line("scores     \(scored.chunks) chunks seen among others, \(readable(bytes: scored.bytes))")
+        }
         if neighbours > 0 { try Console.line("behind     \(variants.chunks) chunks behind their neighbours") }
         if prune { try Console.line("released   \(released) chunks that no document holds any more") }
     }
@@ -111,7 +125,7 @@ struct Warm: AsyncParsableCommand {
         chunks     \(plan.chunks), \(plan.tokens) tokens
         missing    \(plan.missingChunks) chunks, \(plan.missingTokens) tokens, \(readable(bytes: plan.missingBytes))
         room       \(readable(bytes: plan.roomBytes))
-        """
+        """ + (neighbours > 0 ? "\nbehind     at most \(plan.chunks) chunks, \(readable(bytes: plan.bytes)) more" : "")
     }
 
     /// The questions of a log, one a line.

@@ -25,7 +25,7 @@ public func contextImpact(outside: Double, inside: Double) -> Double {
 ///   - alpha: The trade of computation for quality; the smallest one that meets a quality target is found per model (eq.
 ///     13; `tessera gate`).
 ///   - impact: ``contextImpact(outside:inside:)``.
-///   - overlap: ``adjustedOverlap(old:new:)``.
+///   - overlap: ``adjustedOverlap(_:orderPenalty:)``.
 public func fixOverhead(alpha: Double, impact: Double, overlap: Double) -> Double {
     min(1, max(0, alpha * impact * (1 - overlap)))
 }

@@ -13,6 +13,27 @@ public struct PrefixNeighbour<ID: Hashable & Sendable>: Sendable, Hashable {
     }
 }
 
+/// The chunks that stand before a chunk now: where each of them stands first.
+public struct PrefixPlaces<ID: Hashable & Sendable>: Sendable, ExpressibleByArrayLiteral {
+    private let places: [ID: Int]
+
+    /// Takes down some chunks in their order.
+    public init(_ ids: [ID]) {
+        places = Dictionary(zip(ids, 0...), uniquingKeysWith: min)
+    }
+
+    /// Takes down some chunks in their order.
+    public init(arrayLiteral ids: ID...) {
+        self.init(ids)
+    }
+
+    /// Whether no chunk stands there.
+    var isEmpty: Bool { places.isEmpty }
+
+    /// Where a chunk stands first; nil where it does not.
+    subscript(_ id: ID) -> Int? { places[id] }
+}
+
 /// Prefix overlap β: the share of a chunk's outside attention whose object still stands before it.
 ///
 /// Cache-Craft (Agarwal et al., SIGMOD 2025), §3, eq. 6: Σ inter over the chunks that stood before it and do now ÷ Σ
@@ -27,12 +48,11 @@ public struct PrefixNeighbour<ID: Hashable & Sendable>: Sendable, Hashable {
 ///   - old: The chunks that stood before it when it was captured, in order.
 ///   - new: The chunks that stand before it now.
 /// - Returns: 0 … 1.
-public func prefixOverlap<ID>(old: [PrefixNeighbour<ID>], new: [ID]) -> Double {
+public func prefixOverlap<ID>(old: [PrefixNeighbour<ID>], new: PrefixPlaces<ID>) -> Double {
     guard !old.isEmpty else { return new.isEmpty ? 1 : 0 }
-    let present = Set(new)
     let all = old.reduce(0) { $0 + $1.inter }
     guard all > 0 else { return 1 }
-    let kept = old.reduce(0) { present.contains($1.id) ? $0 + $1.inter : $0 }
+    let kept = old.reduce(0) { new[$1.id] == nil ? $0 : $0 + $1.inter }
     return min(1, kept / all)
 }
 
@@ -43,10 +63,10 @@ public func prefixOverlap<ID>(old: [PrefixNeighbour<ID>], new: [ID]) -> Double {
 /// chunk that occurs more than once counts at its first place.
 ///
 /// - Returns: 0 … 1.
-public func orderPenalty<ID: Hashable>(old: [ID], new: [ID]) -> Double {
-    let places = firstPlaces(new)
-    var seen: Set<ID> = []
-    let common = old.filter { seen.insert($0).inserted }.compactMap { places[$0] }
+public func orderPenalty<ID>(old: [ID], new: PrefixPlaces<ID>) -> Double {
+    var common: [Int] = []
+    // A place that is there already is that of a chunk that occurs again.
+    for place in old.compactMap({ new[$0] }) where !common.contains(place) { common.append(place) }
     guard common.count >= 2 else { return 0 }
     var flipped = 0
     for i in common.indices {
@@ -60,10 +80,6 @@ public func orderPenalty<ID: Hashable>(old: [ID], new: [ID]) -> Double {
 /// With two common chunks γ is 0 or 1, so that one exchange takes β′ to 0: the paper's formula, kept as it is.
 ///
 /// - Returns: 0 … 1.
-public func adjustedOverlap<ID>(old: [PrefixNeighbour<ID>], new: [ID]) -> Double {
-    prefixOverlap(old: old, new: new) * (1 - orderPenalty(old: old.map(\.id), new: new))
-}
-
-private func firstPlaces<ID: Hashable>(_ ids: [ID]) -> [ID: Int] {
-    Dictionary(ids.enumerated().map { ($1, $0) }, uniquingKeysWith: min)
+public func adjustedOverlap(_ overlap: Double, orderPenalty: Double) -> Double {
+    overlap * (1 - orderPenalty)
 }

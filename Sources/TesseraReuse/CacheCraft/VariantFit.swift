@@ -9,8 +9,8 @@ public struct VariantFit: Sendable, Hashable {
     /// CCI: ``contextImpact(outside:inside:)``; 1, its most, where nothing was measured.
     public var impact: Double
 
-    /// β′ = β · (1 − γ).
-    public var adjustedOverlap: Double { overlap * (1 - orderPenalty) }
+    /// β′: ``adjustedOverlap(_:orderPenalty:)``.
+    public var adjustedOverlap: Double { TesseraReuse.adjustedOverlap(overlap, orderPenalty: orderPenalty) }
 
     /// Whether most of what coloured the variant stands before the chunk again, β′ ≥ ½: below, KV that was encoded alone
     /// is nearer to what it has to become. Not in the paper, which knows no such KV.
@@ -25,7 +25,7 @@ public struct VariantFit: Sendable, Hashable {
     ///   - old: The chunks that it was captured behind.
     ///   - impact: Its CCI.
     ///   - new: The chunks that stand before it now.
-    public init<ID>(old: [PrefixNeighbour<ID>], impact: Double, new: [ID]) {
+    public init<ID>(old: [PrefixNeighbour<ID>], impact: Double, new: PrefixPlaces<ID>) {
         overlap = prefixOverlap(old: old, new: new)
         orderPenalty = TesseraReuse.orderPenalty(old: old.map(\.id), new: new)
         self.impact = impact
