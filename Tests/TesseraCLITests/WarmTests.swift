@@ -41,7 +41,7 @@ import Testing
             #expect(try warm(docs, store, "--scores", "2").json["scoredChunks"] as? Int == 0)
             #expect(try warm(docs, store, "--scores", "3").json["scoredChunks"] as? Int == chunks)
             let asked = try CommandRun([
-                "ask", "What stands at the end?", "--docs", docs.path, "-m", model, "--store", store, "--chunk-tokens",
+                "ask", "Who founded the old mill by the river?", "--docs", docs.path, "-m", model, "--store", store, "--chunk-tokens",
                 "32", "--selector", "storedScore", "--ungated", "--max-tokens", "1", "--json",
             ])
             let answer = try JSONSerialization.jsonObject(with: Data(asked.output.utf8)) as? [String: Any]

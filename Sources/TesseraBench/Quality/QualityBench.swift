@@ -17,7 +17,7 @@ public struct QualityBench: Sendable {
     /// for none.
     public var neighbours = 3
     /// How often that is done, each time behind others.
-    public var passes = 2
+    public var passes = 4
     /// Whether each selector is compared with random selection at equal effective recompute.
     public var controls = true
     /// Questions that are timed.

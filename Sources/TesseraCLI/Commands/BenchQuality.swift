@@ -47,7 +47,7 @@ extension Bench {
         var neighbours = 3
 
         @Option(help: "How often that is done, each time behind others.")
-        var passes = 2
+        var passes = 4
 
         @Flag(inversion: .prefixedNo, help: "Compare selectors with random selection at equal effective recompute.")
         var controls = true
