@@ -21,14 +21,14 @@ import Testing
 
     @Test func `recomputing all is exact, and every figure is filled in`() async throws {
         try await withFixtureCache { cache in
-            let questions = QualitySuite.sample(QualitySuite.builtIn, perKind: 1)
+            let questions = QualitySuite.sample(QualitySuite.builtIn, perKind: 2)
             var bench = QualityBench([
                 .stitched(.all, ratio: 1), .stitched(.storedScore(), ratio: 0.2), .stitched(.none, ratio: 0),
                 .parallel(),
             ])
             bench.timed = 1
             let report = try await bench.run(questions, on: cache)
-            #expect(report.kinds.count == 4 && report.questions.values.allSatisfy { $0 == 1 })
+            #expect(report.kinds.count == 4 && report.questions.values.allSatisfy { $0 == 2 })
             let (exact, all, stored, none) = (
                 report.results[0], report.results[1], report.results[2], report.results[3]
             )
@@ -41,6 +41,10 @@ import Testing
 
             let page = QualityPage(report).html
             #expect(page.contains("<svg") && !page.contains("http"), "the page stands alone")
+            let drawing = QualityPage(report).svg
+            #expect(drawing.hasPrefix("<svg xmlns"))
+            #expect(drawing.ranges(of: "<svg").count == drawing.ranges(of: "</svg>").count)
+            #expect(drawing.contains("KL to exact, nats") && drawing.contains("storedScore"))
             let json = try JSONSerialization.jsonObject(with: JSONEncoder().encode(report)) as? [String: Any]
             let results = try #require(json?["results"] as? [[String: Any]])
             let wanted = [

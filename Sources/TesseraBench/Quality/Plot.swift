@@ -8,7 +8,6 @@ struct Plot {
     struct Series {
         var name: String
         var points: [(x: Double, y: Double, title: String)]
-        var isFaint = false
     }
 
     var title: String
@@ -18,32 +17,49 @@ struct Plot {
     /// Whether y is drawn by its logarithm; figures of 0 lie on the lower edge.
     var isLogarithmic = false
 
-    private let width = 460.0
-    private let height = 300.0
+    static let width = 460.0
+    static let height = 300.0
+    private var width: Double { Self.width }
+    private var height: Double { Self.height }
     private let left = 52.0
     private let right = 12.0
     private let top = 28.0
     private let bottom = 40.0
 
-    /// Ten colours that stay apart for most eyes (after Tol).
-    static let colours = [
+    /// Ten colours that stay apart for most eyes (after Tol); the eleventh series has the first one's, and dashes.
+    private static let colours = [
         "#4477aa", "#ee6677", "#228833", "#ccbb44", "#66ccee", "#aa3377", "#bb5500", "#555555", "#009988", "#8855cc",
     ]
 
-    var svg: String {
+    /// How a series is drawn, by its number.
+    static func stroke(_ number: Int) -> String {
+        let dashes = number < colours.count ? "" : " stroke-dasharray=\"4 3\""
+        return "stroke=\"\(colours[number % colours.count])\" stroke-width=\"1.6\"\(dashes)"
+    }
+
+    /// The looks of all plots.
+    static let style = """
+        svg { font: 11px system-ui, sans-serif; fill: #222 } svg .title { font-size: 13px; font-weight: 600 }
+        svg .grid { stroke: #ddd }
+        """
+
+    /// The plot as an element of a page or of another drawing.
+    ///
+    /// - Parameter place: Attributes that place it there.
+    func svg(_ place: String = "") -> String {
         let points = series.flatMap(\.points)
         guard !points.isEmpty else { return "" }
         let x = Axis(points.map(\.x), isLogarithmic: false)
         let y = Axis(points.map(\.y), isLogarithmic: isLogarithmic)
         var lines = [
-            "<svg viewBox=\"0 0 \(Int(width)) \(Int(height))\" role=\"img\" aria-label=\"\(escaped(title))\">",
+            "<svg\(place) viewBox=\"0 0 \(Int(width)) \(Int(height))\" role=\"img\" aria-label=\"\(escaped(title))\">",
             text(left, 16, title, "class=\"title\""),
             text((left + width - right) / 2, height - 6, xTitle, "text-anchor=\"middle\""),
             text(12, (top + height - bottom) / 2, yTitle, "text-anchor=\"middle\" class=\"turned\""),
         ]
         lines += grid(x, y)
         for (number, one) in series.enumerated() {
-            lines += drawn(one, Self.colours[number % Self.colours.count], x, y)
+            lines += drawn(one, number, x, y)
         }
         return (lines + ["</svg>"]).joined(separator: "\n")
     }
@@ -65,11 +81,11 @@ struct Plot {
         return lines
     }
 
-    private func drawn(_ series: Series, _ colour: String, _ x: Axis, _ y: Axis) -> [String] {
+    private func drawn(_ series: Series, _ number: Int, _ x: Axis, _ y: Axis) -> [String] {
         let sorted = series.points.sorted { $0.x < $1.x }
         let path = sorted.map { "\(placeX($0.x, x)),\(placeY($0.y, y))" }.joined(separator: " ")
-        let style = series.isFaint ? " stroke-dasharray=\"4 3\" opacity=\"0.7\"" : ""
-        return ["<polyline points=\"\(path)\" fill=\"none\" stroke=\"\(colour)\" stroke-width=\"1.6\"\(style)/>"]
+        let colour = Self.colours[number % Self.colours.count]
+        return ["<polyline points=\"\(path)\" fill=\"none\" \(Self.stroke(number))/>"]
             + sorted.map { point in
                 "<circle cx=\"\(placeX(point.x, x))\" cy=\"\(placeY(point.y, y))\" r=\"3.2\" fill=\"\(colour)\">"
                     + "<title>\(escaped(point.title))</title></circle>"

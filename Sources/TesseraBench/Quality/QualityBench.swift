@@ -222,8 +222,11 @@ public struct QualityBench: Sendable {
         return (0..<passes).map { _ in
             (0..<neighbours).map { _ in
                 let step = Int.random(in: 1..<questions.count, using: &generator)
-                let others = questions[(number + step) % questions.count].contexts.filter { !own.contains($0) }
-                return others.randomElement(using: &generator).map { cache.tokenizer.encode($0, special: false) } ?? []
+                // Questions may share their contexts; one further on has others.
+                let others = (0..<questions.count).lazy.map { further in
+                    questions[(number + step + further) % questions.count].contexts.filter { !own.contains($0) }
+                }.first { !$0.isEmpty }
+                return others?.randomElement(using: &generator).map { cache.tokenizer.encode($0, special: false) } ?? []
             }
         }
     }

@@ -60,6 +60,9 @@ extension Bench {
             completion: .file(extensions: ["html"]))
         var html: String?
 
+        @Option(help: "Also write the plots alone, as a drawing.", completion: .file(extensions: ["svg"]))
+        var svg: String?
+
         @Flag(help: "Print the report as JSON.")
         var json = false
 
@@ -98,6 +101,7 @@ extension Bench {
                 if done % 100 == 0 { Notices.say("\(done) of \(total) questions") }
             }
             if let html { try writeFile(Data(QualityPage(report).html.utf8), to: html) }
+            if let svg { try writeFile(Data(QualityPage(report).svg.utf8), to: svg) }
             try Console.line(json ? try TesseraCLI.json(report) : QualityText(report).markdown)
         }
     }
