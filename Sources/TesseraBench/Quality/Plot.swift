@@ -14,6 +14,8 @@ struct Plot {
     var xTitle: String
     var yTitle: String
     var series: [Series]
+    /// Figures that the y axis reaches in any case.
+    var yReach: [Double] = []
     /// Whether y is drawn by its logarithm; figures of 0 lie on the lower edge.
     var isLogarithmic = false
 
@@ -50,7 +52,7 @@ struct Plot {
         let points = series.flatMap(\.points)
         guard !points.isEmpty else { return "" }
         let x = Axis(points.map(\.x), isLogarithmic: false)
-        let y = Axis(points.map(\.y), isLogarithmic: isLogarithmic)
+        let y = Axis(points.map(\.y) + yReach, isLogarithmic: isLogarithmic)
         var lines = [
             "<svg\(place) viewBox=\"0 0 \(Int(width)) \(Int(height))\" role=\"img\" aria-label=\"\(escaped(title))\">",
             text(left, 16, title, "class=\"title\""),

@@ -90,9 +90,11 @@ public struct QualityPage {
 
     private var plots: [Plot] {
         let byKind = report.kinds.map { kind in
-            plot("\(kind): right answers against recompute", "effective recompute", "right, %") {
+            var plot = plot("\(kind): right answers against recompute", "effective recompute", "right, %") {
                 ($0.effectiveRecompute, 100 * ($0.exactMatch[kind] ?? 0))
             }
+            plot.yReach = [90, 100]
+            return plot
         }
         var divergence = plot("divergence against recompute", "effective recompute", "KL to exact, nats") {
             ($0.effectiveRecompute, $0.klMean)
