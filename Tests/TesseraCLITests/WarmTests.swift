@@ -80,6 +80,21 @@ import Testing
         }
     }
 
+    @Test func `pruning releases what was captured behind a chunk that is gone`() throws {
+        try withTemporaryDirectory { folder in
+            let docs = try writeDocuments(6, in: folder)
+            let store = folder.path + "/store"
+            let chunks = try #require(try warm(docs, store, "--neighbours", "5").json["contextualChunks"] as? Int)
+            let before = try #require(try warm(docs, store, "--dry-run").json["chunks"] as? Int)
+            try FileManager.default.removeItem(at: docs.appendingPathComponent("4.txt"))
+            let left = try #require(try warm(docs, store, "--dry-run").json["chunks"] as? Int)
+            let released = try #require(try warm(docs, store, "--prune").json["releasedChunks"] as? Int)
+            // Its own chunks and their variants, and of the others those that had one of them in front.
+            #expect(released > 2 * (before - left) && released < chunks + before - left)
+            #expect(try warm(docs, store, "--prune").json["releasedChunks"] as? Int == 0)
+        }
+    }
+
     @Test func `pruning reaches the chunks of a vanished document however they were cut`() throws {
         try withTemporaryDirectory { folder in
             let docs = try writeDocuments(10, in: folder)

@@ -92,6 +92,7 @@ public actor ContextCache {
         }
         if known == nil { memo.remember(engine.model.weights, of: path, identity: identity) }
         try self.init(runtime: engine, store: chunks, options: options)
+        try enter()
     }
 
     /// Puts a cache over any runtime.
@@ -105,6 +106,7 @@ public actor ContextCache {
         let chunks = try ChunkStore(
             directory: URL(fileURLWithPath: store), options: StoreOptions(diskCap: options.diskCap))
         try self.init(runtime: runtime, store: chunks, options: options)
+        try enter()
     }
 
     /// Puts a cache beside another one, on the same store and the same model, with an engine of its own: for benches that
@@ -144,6 +146,10 @@ public actor ContextCache {
         shelf = VariantShelf(
             weighs ? try store.records(fingerprint: fingerprint.digest, namespace: options.namespace) : [])
         rates = LearnedRates(fingerprint: fingerprintDigest, threads: options.threads)
+    }
+
+    /// Enters the fingerprint into the store, and says what else is there.
+    private nonisolated func enter() throws(TesseraError) {
         try store.remember(fingerprint)
         for note in store.notes { log.notice("\(note)") }
         let others = try store.mismatches(with: fingerprint).filter { !$0.fields.isEmpty }

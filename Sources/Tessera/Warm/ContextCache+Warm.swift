@@ -97,35 +97,6 @@ extension ContextCache {
         return total
     }
 
-    /// Releases chunks that no document of any index of this cache holds any more.
-    ///
-    /// Documents count as they were when their index was last brought up to date, but for those whose file is gone.
-    /// Chunks that came with prompts alone, and stand in no document, are released too.
-    ///
-    /// - Returns: How many were released.
-    public func prune() async throws(TesseraError) -> Int {
-        var held: Set<ChunkKey> = []
-        for options in indexedOptions() {
-            let index = try documentIndex(options: options)
-            let present = try index.documents().map(\.path).filter { FileManager.default.fileExists(atPath: $0) }
-            guard !present.isEmpty else { continue }
-            try await forEachPage(of: index, under: present) { page throws(TesseraError) in
-                held.formUnion(page.map { key(of: $0.tokens) })
-            }
-        }
-        let orphans = try store.chunkKeys(fingerprint: fingerprintDigest, namespace: namespace).filter {
-            !held.contains($0)
-        }
-        try store.remove(orphans)
-        // A chunk may have contextual variants without an isolated record.
-        let owners = try store.variantOwners(fingerprint: fingerprintDigest, namespace: namespace)
-        let variants = try store.removeVariants(of: owners.subtracting(held))
-        shelf.forget(orphans)
-        try forgetScores(keeping: held)
-        knownVariants.removeAll()
-        return orphans.count + variants
-    }
-
     /// Goes through an index a page at a time; a corpus need not fit in memory.
     func forEachPage(
         of index: DocumentIndex, under paths: [String]?, _ body: ([DocumentChunk]) throws(TesseraError) -> Void
@@ -156,7 +127,7 @@ extension ContextCache {
     }
 
     /// The options of all indexes that were made with this tokenizer, read off their files' names.
-    private func indexedOptions() -> [ChunkingOptions] {
+    func indexedOptions() -> [ChunkingOptions] {
         let names = (try? FileManager.default.contentsOfDirectory(atPath: indexFolder.path)) ?? []
         return names.filter { $0.hasSuffix(".index") }.compactMap { name in
             let parts = name.dropLast(6).split(separator: "-")
