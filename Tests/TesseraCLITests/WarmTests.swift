@@ -31,7 +31,7 @@ import Testing
         }
     }
 
-    @Test func `scores are taken down once, more of them where more are wanted, and again for what has changed`() throws {
+    @Test func `scores are taken down once, and again for more of them or what has changed`() throws {
         try withTemporaryDirectory { folder in
             let docs = try writeDocuments(8, in: folder)
             let store = folder.path + "/store"
@@ -41,8 +41,8 @@ import Testing
             #expect(try warm(docs, store, "--scores", "2").json["scoredChunks"] as? Int == 0)
             #expect(try warm(docs, store, "--scores", "3").json["scoredChunks"] as? Int == chunks)
             let asked = try CommandRun([
-                "ask", "Who founded the old mill by the river?", "--docs", docs.path, "-m", model, "--store", store, "--chunk-tokens",
-                "32", "--selector", "storedScore", "--ungated", "--max-tokens", "1", "--json",
+                "ask", "Who founded the old mill by the river?", "--docs", docs.path, "-m", model, "--store", store,
+                "--chunk-tokens", "32", "--selector", "storedScore", "--ungated", "--max-tokens", "1", "--json",
             ])
             let answer = try JSONSerialization.jsonObject(with: Data(asked.output.utf8)) as? [String: Any]
             let report = try #require(answer?["report"] as? [String: Any])

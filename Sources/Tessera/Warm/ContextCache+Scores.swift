@@ -52,7 +52,8 @@ extension ContextCache {
     /// The chunks that a chunk is seen behind, the first of them the nearest before it in its document, then those that are
     /// most like it, then what is left from its place on.
     private func company(
-        of place: Int, in chunks: [DocumentChunk], _ index: DocumentIndex, under paths: [String]?, count: Int, ofItsDocument near: Int
+        of place: Int, in chunks: [DocumentChunk], _ index: DocumentIndex, under paths: [String]?, count: Int,
+        ofItsDocument near: Int
     ) async throws(TesseraError) -> [[TokenID]] {
         let own = chunks[place]
         let before = chunks[..<place].reversed().prefix { $0.source.document == own.source.document }

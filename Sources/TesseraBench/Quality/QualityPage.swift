@@ -76,9 +76,11 @@ public struct QualityPage {
             return "<line x1=\"\(x)\" x2=\"\(x + 24)\" y1=\"\(y)\" y2=\"\(y)\" \(Plot.stroke(number))/>"
                 + "<text x=\"\(x + 30)\" y=\"\(y + 4)\">\(escaped(family.name))</text>"
         }
-        return (["<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 \(width) \(height)\">"]
-            + ["<style>\(Plot.style)</style>", "<rect width=\"100%\" height=\"100%\" fill=\"#fff\"/>"]
-            + panels + key + ["</svg>\n"]).joined(separator: "\n")
+        let head = [
+            "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 \(width) \(height)\">",
+            "<style>\(Plot.style)</style>", "<rect width=\"100%\" height=\"100%\" fill=\"#fff\"/>",
+        ]
+        return (head + panels + key + ["</svg>\n"]).joined(separator: "\n")
     }
 
     private var key: String {

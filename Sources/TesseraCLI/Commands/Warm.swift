@@ -75,6 +75,7 @@ struct Warm: AsyncParsableCommand {
         let done = try await cache.warm(
             index, under: paths, fit: fit, questions: try retrievalLog.map(questions) ?? [],
             progress: { progress.show($0.chunks, "\($0.tokens) tokens, \(readable(bytes: $0.bytes))") })
+        let computing = (ContinuousClock.now - start) / .seconds(1)
         var seen = ProgressLine(total: scores > 0 ? plan.chunks : 0)
         let scored = try await cache.warmScores(index, under: paths, passes: scores) {
             seen.show($0.chunks, "scores")
@@ -87,36 +88,39 @@ struct Warm: AsyncParsableCommand {
             Notices.say("the system prompt is not kept: it is so short that computing it costs less than finding it")
         }
         let released = prune ? try await cache.prune() : 0
-        try report(plan, done, scored, variants, released, (ContinuousClock.now - start) / .seconds(1))
+        try report(
+            Outcome(
+                plan: plan, computedChunks: done.chunks, computedTokens: done.tokens, computedBytes: done.bytes,
+                scoredChunks: scored.chunks, scoredBytes: scored.bytes, contextualChunks: variants.chunks,
+                releasedChunks: released, computeSeconds: computing,
+                seconds: (ContinuousClock.now - start) / .seconds(1)))
     }
 
-    private func report(
-        _ plan: WarmPlan, _ done: IngestProgress, _ scored: IngestProgress, _ variants: IngestProgress, _ released: Int, _ seconds: Double
-    ) throws {
-        struct Outcome: Encodable {
-            var plan: WarmPlan
-            var computedChunks, computedTokens, computedBytes, scoredChunks, contextualChunks, releasedChunks: Int
-            var seconds: Double
-        }
+    private struct Outcome: Encodable {
+        var plan: WarmPlan
+        var computedChunks, computedTokens, computedBytes, scoredChunks, scoredBytes, contextualChunks: Int
+        var releasedChunks: Int
+        /// Of computing chunks alone, and of everything.
+        var computeSeconds, seconds: Double
+    }
+
+    private func report(_ outcome: Outcome) throws {
         if json {
-            try Console.line(
-                try TesseraCLI.json(
-                    Outcome(
-                        plan: plan, computedChunks: done.chunks, computedTokens: done.tokens, computedBytes: done.bytes,
-                        scoredChunks: scored.chunks, contextualChunks: variants.chunks, releasedChunks: released, seconds: seconds)))
+            try Console.line(try TesseraCLI.json(outcome))
             return
         }
-        try Console.line(describe(plan))
-        let rate =
-            seconds > 0 && done.tokens > 0 ? String(format: " (%.0f tokens/s)", Double(done.tokens) / seconds) : ""
+        try Console.line(describe(outcome.plan))
+        let (tokens, seconds) = (outcome.computedTokens, outcome.computeSeconds)
+        let rate = seconds > 0 && tokens > 0 ? String(format: " (%.0f tokens/s)", Double(tokens) / seconds) : ""
         try Console.line(
-            "computed   \(done.chunks) chunks, \(done.tokens) tokens, \(readable(bytes: done.bytes)) in \(readable(seconds: seconds))\(rate)"
-        )
+            "computed   \(outcome.computedChunks) chunks, \(tokens) tokens, "
+                + "\(readable(bytes: outcome.computedBytes)) in \(readable(seconds: seconds))\(rate)")
         if scores > 0 {
-            try Console.line("scores     \(scored.chunks) chunks seen among others, \(readable(bytes: scored.bytes))")
+            let bytes = readable(bytes: outcome.scoredBytes)
+            try Console.line("scores     \(outcome.scoredChunks) chunks seen among others, \(bytes)")
         }
-        if neighbours > 0 { try Console.line("behind     \(variants.chunks) chunks behind their neighbours") }
-        if prune { try Console.line("released   \(released) chunks that no document holds any more") }
+        if neighbours > 0 { try Console.line("behind     \(outcome.contextualChunks) chunks behind their neighbours") }
+        if prune { try Console.line("released   \(outcome.releasedChunks) chunks that no document holds any more") }
     }
 
     private func describe(_ plan: WarmPlan) -> String {
