@@ -33,14 +33,15 @@ struct ReferenceDistributions {
         }
     }
 
-    /// The mean over rows of KL(reference ‖ q), in nats, from logits of the same shape.
+    /// The mean over rows of KL(reference ‖ q), in nats, from logits of the same shape; NaN where a logit is.
     func meanDivergence(to logits: [Float]) -> Double {
         precondition(logits.count == probabilities.count, "two sets of distributions over one vocabulary")
         return mean(
             normalizers.indices.map { row in
                 let slots = row * vocabulary..<(row + 1) * vocabulary
                 let cross = zip(probabilities[slots], logits[slots]).reduce(0) { $0 + $1.0 * Double($1.1) }
-                return max(0, information[row] - normalizers[row] - cross + logSumExp(logits[slots]))
+                let divergence = information[row] - normalizers[row] - cross + logSumExp(logits[slots])
+                return divergence < 0 ? 0 : divergence
             })
     }
 }

@@ -26,17 +26,27 @@ struct TesseraCommand: AsyncParsableCommand {
 
     static func main() async {
         do {
-            var command = try parseAsRoot()
-            if var command = command as? any AsyncParsableCommand {
-                try await command.run()
-            } else {
-                try command.run()
+            do {
+                try await run()
+            } catch {
+                await OpenCaches.close()
+                throw error
             }
+            await OpenCaches.close()
         } catch let error as TesseraError {
             Console.tell("tessera: \(error.message)\n")
             Foundation.exit(error.code.exitStatus)
         } catch {
             exit(withError: error)
+        }
+    }
+
+    private static func run() async throws {
+        var command = try parseAsRoot()
+        if var command = command as? any AsyncParsableCommand {
+            try await command.run()
+        } else {
+            try command.run()
         }
     }
 }

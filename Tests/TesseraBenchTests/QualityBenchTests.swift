@@ -72,7 +72,7 @@ import Testing
         try await withFixtureCache { cache in
             var calibration = ParallelCalibration()
             (calibration.answerTokens, calibration.firstPrompts) = (4, 1)
-            let prompts = QualitySuite.builtIn.prefix(1).map(\.prompt)
+            let prompts = QualitySuite.builtIn.prefix(ParallelCalibration.leastPrompts).map(\.prompt)
             let settings = try await calibration.run(prompts, on: cache)
             #expect(settings.kl <= settings.plainKL && settings.temperature > 0 && settings.scale > 0)
             try await cache.keep(settings)
@@ -81,5 +81,15 @@ import Testing
                 try await calibration.run([Prompt(contexts: ["one"], question: "?")], on: cache)
             }
         }
+    }
+
+    @Test func `a temperature is taken only where every second prompt confirms what the others chose`() {
+        typealias Point = ParallelCalibration.Point
+        let other = Point(temperature: 14, scale: 18)
+        let plain = [0.5, 0.5, 0.5, 0.6, 0.5, 0.5, 0.6, 0.5]
+        #expect(ParallelCalibration.confirmed([.plain: plain, other: plain.map { $0 - 0.2 }]) == other)
+        #expect(ParallelCalibration.confirmed([.plain: plain, other: plain.map { $0 + 0.2 }]) == .plain)
+        let mixed = plain.enumerated().map { $0.offset.isMultiple(of: 2) ? $0.element - 0.2 : $0.element + 0.1 }
+        #expect(ParallelCalibration.confirmed([.plain: plain, other: mixed]) == .plain, "the rest does not confirm it")
     }
 }

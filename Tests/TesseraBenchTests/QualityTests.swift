@@ -16,9 +16,13 @@ struct `paired losses` {
         for place in 95..<97 { other[place] = true }
         let loss = PairedLoss(reference: reference, other: other)
         #expect(abs(loss.points - 4) < 1e-9)
-        // Differences: six of 1, two of −1: variance 0.08 − 0.04².
-        #expect(abs((loss.high - loss.low) / 2 - 100 * 1.96 * (0.0784 / 100).squareRoot()) < 1e-9)
+        // Half a pair more of each outcome: 6.5 of 1 and 2.5 of −1 in 102, mean 4/102, variance 9/102 − (4/102)².
+        let (mean, square) = (4.0 / 102, 9.0 / 102)
+        let margin = 1.96 * ((square - mean * mean) / 102).squareRoot()
+        #expect(abs(loss.low - 100 * (mean - margin)) < 1e-9 && abs(loss.high - 100 * (mean + margin)) < 1e-9)
         #expect(PairedLoss(reference: reference, other: reference) == PairedLoss(reference: other, other: other))
+        let same = PairedLoss(reference: [true], other: [true])
+        #expect(same.points == 0 && same.low < -50 && same.high > 50, "one question tells next to nothing")
     }
 
     @Test func `quantiles are by nearest rank`() {

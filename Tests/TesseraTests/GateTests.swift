@@ -13,14 +13,16 @@ struct `quality gate` {
         _ cache: ContextCache, kinds: [String] = ["fact", "hop"], passed: [String] = ["fact", "hop"],
         suite: String? = nil,
         fingerprint: String? = nil,
-        assembly: Assembly = .stitched(.deviation(layer: 1), ratio: 0.2, variants: .isolated)
+        assembly: Assembly = .stitched(.deviation(layer: 1), ratio: 0.2, variants: .isolated),
+        loss: [String: Double] = ["fact": 0, "hop": 2]
     ) -> GateRecord {
         return GateRecord(
             fingerprint: fingerprint ?? cache.fingerprint.digest.description, model: "test",
             suite: suite ?? QualitySuite.digest, kinds: kinds, questions: ["fact": 10, "hop": 10], exact: [:], bar: 2,
+            scorePasses: 1,
             methods: [
                 GateRecord.Method(
-                    assembly: assembly, kinds: passed, right: [:], loss: [:], effectiveRecompute: 0.3, klMean: 0)
+                    assembly: assembly, kinds: passed, right: [:], loss: loss, effectiveRecompute: 0.3, klMean: 0)
             ], signed: 0)
     }
 
@@ -48,6 +50,7 @@ struct `quality gate` {
             try await cache.sign(record(cache))
             let report = try await cache.answer(prompt, options: AnswerOptions(maximumTokens: 2)).report
             #expect(report.explanation.reason.contains("gate"))
+            #expect(report.hits == 3, "what loading costs can't be known before anything was loaded")
             func answer(_ ratio: Double) async throws -> Answer {
                 let assembly = Assembly.stitched(.deviation(layer: 1), ratio: ratio, variants: .isolated)
                 return try await cache.answer(prompt, options: AnswerOptions(assembly: assembly, maximumTokens: 2))
@@ -99,6 +102,53 @@ struct `quality gate` {
             }
             await #expect(throws: TesseraError.self) { try await cache.sign(json: Array("{}".utf8)) }
             #expect(await cache.gateRecord() == nil)
+        }
+    }
+
+    @Test func `a record that no gate can have come to is refused`() async throws {
+        try await withSmallCache { cache in
+            for wrong in [
+                record(cache, assembly: .stitched(.deviation, ratio: 5)),
+                record(cache, assembly: .stitched(.deviation(layer: 99), ratio: 0.2)),
+                record(cache, assembly: .parallel(temperature: 0)), record(cache, kinds: []),
+                record(cache, kinds: ["tale"], passed: ["tale"]), record(cache, loss: ["fact": 0, "hop": 2.5]),
+                record(cache, kinds: ["fact"]), record(cache, loss: [:]),
+            ] {
+                let error = await #expect(throws: TesseraError.self) { try await cache.sign(wrong) }
+                #expect(error?.code == .invalidInput && error?.message.contains("tessera gate") == true)
+            }
+        }
+    }
+
+    @Test func `scores that were seen less often than the gate's are not used, and requests see to that`() async throws
+    {
+        try await withSmallCache { cache in
+            let prompt = randomPrompt(seed: 35)
+            try await cache.ingest(contextsOf: prompt)
+            var wanted = record(cache, assembly: .stitched(.storedScore(), ratio: 0.2))
+            wanted.scorePasses = 2
+            try await cache.sign(wanted)
+            func ask() async throws -> ReuseReport {
+                let options = AnswerOptions(
+                    assembly: .stitched(.storedScore(), ratio: 0.2), maximumTokens: 1)
+                return try await cache.answer(prompt, options: options).report
+            }
+            #expect(try await ask().explanation.contexts.map(\.source) == [.isolated, .computed, .computed])
+            let second = try await ask().explanation.contexts
+            #expect(
+                second.map(\.source) == [.isolated, .computed, .computed] && second[1].reason.contains("1 contexts"))
+            #expect(try await ask().explanation.contexts.map(\.source) == [.isolated, .isolated, .isolated])
+        }
+    }
+
+    @Test func `with nothing stored, a request that goes by the gate keeps what the next one can use`() async throws {
+        try await withSmallCache { cache in
+            let prompt = randomPrompt(seed: 36)
+            try await cache.sign(record(cache))
+            let first = try await cache.answer(prompt, options: AnswerOptions(maximumTokens: 1)).report
+            #expect(first.hits == 0 && first.misses == 3 && first.provenance == .exact)
+            let again = try await cache.logits(of: prompt, assembly: .stitched(.none, ratio: 0)).report
+            #expect(again.hits == 3)
         }
     }
 

@@ -52,7 +52,7 @@ public struct ReuseReport: Sendable, Codable, Equatable {
     public var reusedTokens = 0
     /// Tokens of those that the selector picked.
     public var recomputedTokens = 0
-    /// Token-layers computed ÷ all token-layers of the reused tokens.
+    /// Token-layers computed ÷ all token-layers of the reused tokens, repairs counted.
     public var effectiveRecompute = 0.0
     /// Stale tokens that were computed anew while the answer was written.
     public var repairedTokens = 0

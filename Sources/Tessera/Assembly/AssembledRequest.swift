@@ -60,8 +60,10 @@ struct AssembledRequest {
         if focuses {
             let reused = Set(plan.reused.flatMap { $0.slots })
             let others = plan.computed.count { !reused.contains($0) }
+            // Behind the last layer's attention only the rows are computed whose logits are wanted; that saves no repair.
+            let rows = output.computedRows.dropLast() + output.computedRows.dropLast().suffix(1)
             report.effectiveRecompute = TesseraReuse.effectiveRecompute(
-                computedReused: output.computedRows.map { max(0, $0 - others) }, reused: plan.reusedTokens)
+                computedReused: rows.map { max(0, $0 - others) }, reused: plan.reusedTokens)
         }
         report.stages.stall = observer.stall.seconds
         return Outcome(

@@ -8,7 +8,8 @@ extension ContextCache {
     /// Answers a prompt.
     ///
     /// A chunk that the store lacks, or whose record can't be trusted, is computed within the prompt; once the answer
-    /// is out, it and the prompt's leading run are kept for the next time.
+    /// is out, it and the prompt's leading run are kept for the next time. Where `exact` was asked for, or nothing else has
+    /// passed the quality gate, chunks are of no use, and only the leading run is kept.
     ///
     /// - Parameters:
     ///   - prompt: System text, contexts and question.
@@ -47,6 +48,7 @@ extension ContextCache {
         }
         report.stages.decode = watch.lap()
         report.repairedTokens = repair?.repaired ?? 0
+        report.effectiveRecompute += Double(report.repairedTokens) / Double(max(1, report.reusedTokens))
         guard let ending = generator.end, ending != .cancelled else {
             throw TesseraError(.cancelled, "the request was cancelled")
         }
@@ -134,9 +136,10 @@ extension ContextCache {
         from request: AssembledRequest, _ outcome: AssembledRequest.Outcome, _ report: ReuseReport
     ) {
         let work = PrefillWork(rows: outcome.output.computedRows, keys: request.ids.count)
-        // A look of the question, and chunks encoded for this prompt alone, are not among the rows.
+        // A look of the question, and chunks encoded for this prompt alone, are not among the rows; what a bench holds in
+        // memory takes no loading.
         if case .question = request.plan.selection.choice { return }
-        guard request.encoded.isEmpty else { return }
+        guard request.encoded.isEmpty, heldChunks.isEmpty else { return }
         learn { rates in
             rates.learn(work, seconds: outcome.seconds - outcome.stall)
             guard request.streamer.work.records > 0 else { return }

@@ -24,18 +24,30 @@ extension ContextCache {
             return try stitch(tokens, .none, ratio: 0, found: [], prefix: prefix, room: room, report: &report)
         case .stitched(let selector, let ratio, let use):
             let prefix = reusesPrefix ? storedPrefix(of: tokens) : nil
-            var found = find(
-                tokens, behind: prefix?.tokens.count ?? 0, for: selector, use: use, isGated: gating != .ungated)
-            var (selector, ratio) = (selector, ratio)
-            if gating == .free {
-                let planned = plan(tokens, selector, ratio: ratio, found: found, prefix: prefix)
-                let isStitched = planned.path == .stitched
-                (selector, ratio) = isStitched ? (selector, planned.ratio) : (.none, 0)
-                if !isStitched { found = [] }
-                report.restart(isStitched ? .stitched(selector, ratio: ratio, variants: use) : .exact, planned)
+            let found = find(
+                tokens, behind: prefix?.tokens.count ?? 0, for: selector, use: use,
+                leastPasses: gating == .ungated ? nil : gateRecord()?.scorePasses ?? 0)
+            guard gating == .free else {
+                report.stages.plan += watch.lap()
+                return try stitch(
+                    tokens, selector, ratio: ratio, found: found, prefix: prefix, room: room, report: &report)
             }
+            let planned = plan(tokens, selector, ratio: ratio, found: found, prefix: prefix)
+            if planned.path == .stitched {
+                report.restart(.stitched(selector, ratio: planned.ratio, variants: use), planned)
+                report.stages.plan += watch.lap()
+                return try stitch(
+                    tokens, selector, ratio: planned.ratio, found: found, prefix: prefix, room: room, report: &report)
+            }
+            report.restart(.exact, planned)
             report.stages.plan += watch.lap()
-            return try stitch(tokens, selector, ratio: ratio, found: found, prefix: prefix, room: room, report: &report)
+            var request = try stitch(
+                tokens, .none, ratio: 0, found: [], prefix: prefix, room: room, report: &report)
+            // The next request shall find what this one could not use.
+            request.misses = found.filter(\.candidates.isEmpty).map(\.slots)
+            report.misses = request.misses.count
+            if case .storedScore = selector { request.goesByScores = true }
+            return request
         case .parallel(let temperature, let scale):
             return try setSideBySide(
                 tokens, temperature: temperature, scale: scale, room: room, report: &report)

@@ -18,10 +18,8 @@ extension ContextCache {
             contexts.append(ids)
         }
         for run in neighbours {
-            let before = run.filter { !$0.isEmpty }
-            guard !before.isEmpty else { continue }
-            let length = before.reduce(0) { $0 + $1.count }
-            for ids in contexts where length + ids.count <= chunkEncoder.room {
+            for ids in contexts {
+                guard let before = fitting(run, before: ids) else { continue }
                 var chunk = try chunkEncoder.encode(ids, behind: before)
                 chunk.behind = before.map { key(of: $0) }
                 heldChunks[key(of: ids), default: []].append(chunk)

@@ -34,6 +34,8 @@ struct FoundContext {
         var isContextual: Bool
         var fit: VariantFit
         var scores: [Float]?
+        /// In how many contexts the scores were seen; of no account for a variant that goes by its own.
+        var passes: Int?
         var byteCount: Int
 
         /// What the choice of tokens goes by.
@@ -51,15 +53,18 @@ struct FoundContext {
 
         /// Why a selector had better not use it; nil where it may.
         ///
-        /// - Parameter isGated: Whether only what the quality gate has passed may be used.
-        func obstacle(for selector: Selector, isGated: Bool) -> String? {
+        /// - Parameter leastPasses: In how many contexts scores must have been seen; nil where the quality gate has nothing
+        ///   to say.
+        func obstacle(for selector: Selector, leastPasses: Int?) -> String? {
             guard case .storedScore(let options) = selector else { return nil }
             if let alpha = options.alpha, scores != nil, alpha * fit.overhead >= 1 {
                 return "all of its stored KV would have to be fixed here"
             }
+            guard let leastPasses, fit.adjustedOverlap < 1 else { return nil }
             // Without scores it would be repaired by deviation, which this gate says nothing of.
-            guard isGated, scores == nil, fit.adjustedOverlap < 1 else { return nil }
-            return "it has no scores, and the quality gate has passed nothing else for it"
+            if scores == nil { return "it has no scores, and the quality gate has passed nothing else for it" }
+            guard let passes, passes < leastPasses else { return nil }
+            return "its scores were seen in \(passes) contexts, and the quality gate has passed \(leastPasses)"
         }
     }
 }
@@ -77,9 +82,9 @@ extension ContextCache {
     ///
     /// - Parameters:
     ///   - selector: What will pick tokens of them.
-    ///   - isGated: Whether only what the quality gate has passed may be used.
+    ///   - leastPasses: In how many contexts scores must have been seen; nil where the quality gate has nothing to say.
     func find(
-        _ tokens: PromptTokens, behind prefix: Int, for selector: Selector, use: VariantUse, isGated: Bool = false
+        _ tokens: PromptTokens, behind prefix: Int, for selector: Selector, use: VariantUse, leastPasses: Int? = nil
     ) -> [FoundContext] {
         let score = selector.storedScore
         let keys = tokens.contexts.map { key(of: Array(tokens.ids[$0])) }
@@ -102,7 +107,7 @@ extension ContextCache {
             }
             return FoundContext(
                 slots: slots, candidates: candidates, variants: known.count,
-                obstacle: candidates.first?.obstacle(for: selector, isGated: isGated))
+                obstacle: candidates.first?.obstacle(for: selector, leastPasses: leastPasses))
         }
     }
 
@@ -120,6 +125,7 @@ extension ContextCache {
         }
         return FoundContext.Candidate(
             key: key, tokens: ids, place: place, isContextual: false, fit: fit, scores: pooled?.scores,
+            passes: known.count { $0.statistics != nil } + (note?.passes ?? 0),
             byteCount: held?.byteCount ?? stored?.byteCount ?? 0)
     }
 
@@ -130,7 +136,7 @@ extension ContextCache {
         }
     }
 
-    /// A chunk's contextual variants; what was read once is remembered, as nobody else writes to the store.
+    /// A chunk's contextual variants; what was read once is remembered, as nobody else writes variants to the store.
     func variants(of key: ChunkKey, tokens: [TokenID]) -> [KnownVariant] {
         if let held = heldChunks[key] {
             return held.filter { $0.statistics != nil }.map { KnownVariant(held: $0, key: key) }

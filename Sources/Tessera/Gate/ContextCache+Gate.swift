@@ -82,6 +82,7 @@ extension ContextCache {
             throw TesseraError(
                 .invalidInput, "the gate's record was signed with another suite of questions; run `tessera gate` again")
         }
+        try record.validate(layers: model.layout.layers)
     }
 
     /// The assembly of a request, as far as the gate decides it.
@@ -123,8 +124,11 @@ extension ContextCache {
             return "the quality gate was signed for \(record.kinds.joined(separator: ", ")) only: name the question's "
                 + "kind, \(way)"
         }
+        let wanted = kind.map { [$0] } ?? record.kinds
+        let passed = record.methods.filter { Set(wanted).isSubset(of: $0.kinds) }.map(\.assembly.label)
+        let names = passed.isEmpty ? "nothing" : passed.joined(separator: "; ")
         return
-            "the quality gate has not passed this \(assembly.name) assembly\(kind.map { " for \($0)" } ?? ""): \(way)"
+            "the quality gate has not passed \(assembly.label)\(kind.map { " for \($0)" } ?? ""), but \(names): \(way)"
     }
 
     private func sayUngated(_ text: String) {

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
+internal import TesseraKV
 internal import TesseraReuse
 
 /// What a model's quality gate found: which ways to reuse KV keep its answers, and at which ratio.
@@ -54,6 +55,8 @@ public struct GateRecord: Sendable, Codable, Equatable {
     public var exact: [String: Double]
     /// How many points below `exact` still pass.
     public var bar: Double
+    /// In how many contexts chunks had been seen for `storedScore`; in fewer, their scores tell less than was passed.
+    public var scorePasses: Int
     /// Everything that was tried, in the order of its effective recompute.
     public var methods: [Method]
     /// When it was signed, in seconds since 1970.
@@ -62,7 +65,7 @@ public struct GateRecord: Sendable, Codable, Equatable {
     /// Makes a record of all its parts.
     public init(
         fingerprint: String, model: String, suite: String, kinds: [String], questions: [String: Int],
-        exact: [String: Double], bar: Double, methods: [Method], signed: Double
+        exact: [String: Double], bar: Double, scorePasses: Int, methods: [Method], signed: Double
     ) {
         self.fingerprint = fingerprint
         self.model = model
@@ -71,8 +74,33 @@ public struct GateRecord: Sendable, Codable, Equatable {
         self.questions = questions
         self.exact = exact
         self.bar = bar
+        self.scorePasses = scorePasses
         self.methods = methods
         self.signed = signed
+    }
+
+    /// Checks that a gate can have come to this.
+    ///
+    /// - Parameter layers: The layers of the model.
+    /// - Throws: ``TesseraError`` of code `invalidInput`, naming what can't be.
+    func validate(layers: Int) throws(TesseraError) {
+        func refuse(_ what: String) -> TesseraError {
+            TesseraError(.invalidInput, "the gate's record \(what); run `tessera gate` again")
+        }
+        guard !kinds.isEmpty, Set(kinds).isSubset(of: questions.keys) else {
+            throw refuse("signs for no kind of question")
+        }
+        guard bar >= 0, scorePasses >= 0, kinds.allSatisfy({ questions[$0] ?? 0 > 0 }) else {
+            throw refuse("is of no questions")
+        }
+        for method in methods {
+            do { try method.assembly.validate(layers: layers) } catch {
+                throw refuse("passes \(method.assembly.label), which can't be: \(error.message)")
+            }
+            guard Set(method.kinds).isSubset(of: kinds),
+                method.kinds.allSatisfy({ (method.loss[$0] ?? .infinity) <= bar })
+            else { throw refuse("passes \(method.assembly.label) above its bar") }
+        }
     }
 
     /// The way that recomputes least among those that keep the bar for a kind, or for all signed kinds.

@@ -13,7 +13,8 @@ package enum JSONLines {
     ) throws(TesseraError) -> [(number: Int, value: Value)] {
         let decoder = JSONDecoder()
         var values: [(number: Int, value: Value)] = []
-        for (index, line) in text.split(separator: "\n", omittingEmptySubsequences: false).enumerated()
+        for (index, line) in text.split(omittingEmptySubsequences: false, whereSeparator: \.isNewline)
+            .enumerated()
         where !line.allSatisfy(\.isWhitespace) {
             do {
                 values.append((index + 1, try decoder.decode(type, from: Data(line.utf8))))
@@ -29,7 +30,8 @@ package enum JSONLines {
         switch error {
         case DecodingError.keyNotFound(let key, _): "it has no \"\(key.stringValue)\""
         case DecodingError.typeMismatch(_, let context), DecodingError.valueNotFound(_, let context):
-            "\(context.codingPath.map(\.stringValue).joined(separator: ".")) is of another type"
+            (context.codingPath.isEmpty ? "it" : context.codingPath.map(\.stringValue).joined(separator: "."))
+                + " is of another type"
         default: "it is no JSON object"
         }
     }

@@ -16,8 +16,6 @@ final class ChunkEncoder {
     private var buffer: KVBuffer?
     /// The neighbours whose KV lies in the buffer behind the prefix.
     private var lying: [TokenID] = []
-    /// Tokens that the last run computed.
-    private(set) var computedRows = 0
 
     init(kind: RecordKind, runtime: any ModelRuntime, codec: any KVCodec, prefix: [TokenID]) {
         self.kind = kind
@@ -52,7 +50,6 @@ final class ChunkEncoder {
             runtime, codec, tokens: isReady ? tokens : before + tokens, from: isReady ? start : prefix.count,
             capturing: start..<total, behind: segments, over: buffer)
         lying = before
-        computedRows = total - (isReady ? start : prefix.count)
         return chunk
     }
 

@@ -68,7 +68,7 @@ extension ContextCache {
         var isNew = false
         for run in runs {
             guard let before = fitting(run, before: chunk) else { continue }
-            guard let seen = try encode(chunk, behind: before).statistics else { continue }
+            guard let seen = try chunkEncoder.encode(chunk, behind: before).statistics else { continue }
             note = ScoreNote(passes: (note?.passes ?? 0) + 1, statistics: note?.statistics.pooled(with: seen) ?? seen)
             isNew = true
         }

@@ -47,7 +47,7 @@ extension ContextCache {
             ratio = controlled
         }
         let estimates = estimates(tokens, selector, ratio: ratio, hits: hits, load: load, prefix: prefix, rates)
-        guard let best = fastest(estimates) else {
+        guard estimates.contains(where: { $0.path == .stitched }), let best = fastest(estimates) else {
             return PlannedPath(path: .stitched, ratio: ratio, reason: "there is nothing to estimate loading by yet")
         }
         return PlannedPath(

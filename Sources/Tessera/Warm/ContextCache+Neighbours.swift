@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
+internal import Logging
 public import TesseraKV
 public import TesseraRetrieval
 internal import TesseraStore
@@ -23,7 +24,7 @@ extension ContextCache {
         let before = fitting.map { key(of: $0) }
         let own = key(of: chunk)
         guard !variants(of: own, tokens: chunk).contains(where: { $0.behind == before }) else { return false }
-        try put([record(of: try encode(chunk, behind: fitting), behind: before)])
+        try put([record(of: try chunkEncoder.encode(chunk, behind: fitting), behind: before)])
         knownVariants[own] = nil
         return true
     }
@@ -39,15 +40,6 @@ extension ContextCache {
         return fitting.isEmpty ? nil : Array(fitting)
     }
 
-    /// Computes a chunk behind others, and learns from it what computing costs here.
-    func encode(_ chunk: [TokenID], behind neighbours: [[TokenID]]) throws(TesseraError) -> EncodedChunk {
-        var watch = Stopwatch()
-        let encoded = try chunkEncoder.encode(chunk, behind: neighbours)
-        let keys = chunk.count + neighbours.reduce(0) { $0 + $1.count }
-        learn(rows: chunkEncoder.computedRows, keys: keys, seconds: watch.lap())
-        return encoded
-    }
-
     /// Computes and keeps, for every chunk of an index, its KV behind the chunks that are most like it.
     ///
     /// FusionRAG (arXiv 2601.12904), §4, encodes each chunk behind about ten chunks that are retrieved for it. Here they are
@@ -57,38 +49,34 @@ extension ContextCache {
     ///   - index: An index that is up to date.
     ///   - paths: Files and folders whose documents are wanted; nil for all.
     ///   - count: Chunks in front of each.
+    ///   - fit: End where the store's cap is reached instead of refusing.
     ///   - progress: Told after each chunk that was computed.
     /// - Returns: What was computed; all of it is on disk.
     /// - Throws: ``TesseraError`` as ``ingest(chunks:progress:)``.
     @discardableResult
     public func warmBehindNeighbours(
-        _ index: DocumentIndex, under paths: [String]? = nil, count: Int, progress: ((IngestProgress) -> Void)? = nil
+        _ index: DocumentIndex, under paths: [String]? = nil, count: Int, fit: Bool = false,
+        progress: ((IngestProgress) -> Void)? = nil
     ) async throws(TesseraError) -> IngestProgress {
         var done = IngestProgress()
         guard count > 0 else { return done }
-        for chunk in try await distinctChunks(of: index, under: paths) {
+        var seen: Set<ChunkKey> = []
+        for try await chunk in try index.chunks(under: paths) where seen.insert(key(of: chunk.tokens)).inserted {
             try Self.checkCancelled()
             let like = try await similar(to: chunk, in: index, under: paths, count: count)
-            guard try ingest(chunk: chunk.tokens, behind: like.reversed()) else { continue }
+            do throws(TesseraError) {
+                guard try ingest(chunk: chunk.tokens, behind: like.reversed()) else { continue }
+            } catch {
+                guard fit, error.code == .full else { throw error }
+                log.notice("the cap is reached: the other chunks are not kept behind their neighbours")
+                break
+            }
             done.chunks += 1
             done.tokens += chunk.tokens.count
             done.bytes += recordBytes(tokens: chunk.tokens.count)
             progress?(done)
         }
-        saveRates()
         return done
-    }
-
-    /// An index's chunks in their order, each text once.
-    func distinctChunks(
-        of index: DocumentIndex, under paths: [String]?
-    ) async throws(TesseraError) -> [DocumentChunk] {
-        var seen: Set<ChunkKey> = []
-        var chunks: [DocumentChunk] = []
-        try await forEachPage(of: index, under: paths) { page throws(TesseraError) in
-            chunks += page.filter { seen.insert(key(of: $0.tokens)).inserted }
-        }
-        return chunks
     }
 
     /// The chunks that are most like a chunk, the likest first.

@@ -27,44 +27,68 @@ extension ContextCache {
     ) async throws(TesseraError) -> IngestProgress {
         var done = IngestProgress()
         guard passes > 0, count > 0 else { return done }
-        let chunks = try await distinctChunks(of: index, under: paths)
-        let wanted = min(passes, (chunks.count - 1 + count - 1) / count, 255)
-        for (place, chunk) in chunks.enumerated() where wanted > 0 {
+        var company = ScoreCompany(
+            passes: passes, count: count, first: try await firstChunks(of: index, under: paths, passes * count + 1))
+        var seen: Set<ChunkKey> = []
+        for try await chunk in try index.chunks(under: paths) {
+            defer { company.pass(chunk) }
+            let own = key(of: chunk.tokens)
+            guard seen.insert(own).inserted else { continue }
             try Self.checkCancelled()
-            let known = scoreNote(of: key(of: chunk.tokens), tokens: chunk.tokens.count)?.passes ?? 0
-            guard known < wanted else { continue }
-            let others = try await company(
-                of: place, in: chunks, index, under: paths, count: wanted * count, ofItsDocument: count)
-            let runs = stride(from: known * count, to: wanted * count, by: count).map { start in
-                Array(others.dropFirst(start).prefix(count).reversed())
-            }
-            let bytes = try noteScores(of: chunk.tokens, behind: runs)
+            let known = scoreNote(of: own, tokens: chunk.tokens.count)?.passes ?? 0
+            guard known < company.most else { continue }
+            let like = try await similar(to: chunk, in: index, under: paths, count: company.most * count)
+            let bytes = try noteScores(
+                of: chunk.tokens, behind: Array(company.runs(of: chunk, like: like).dropFirst(known)))
             guard bytes > 0 else { continue }
             done.chunks += 1
             done.tokens += chunk.tokens.count
             done.bytes += bytes
             progress?(done)
         }
-        saveRates()
         return done
     }
 
-    /// The chunks that a chunk is seen behind, the first of them the nearest before it in its document, then those that are
-    /// most like it, then what is left from its place on.
-    private func company(
-        of place: Int, in chunks: [DocumentChunk], _ index: DocumentIndex, under paths: [String]?, count: Int,
-        ofItsDocument near: Int
+    /// An index's first chunks, each text once.
+    private func firstChunks(
+        of index: DocumentIndex, under paths: [String]?, _ count: Int
     ) async throws(TesseraError) -> [[TokenID]] {
-        let own = chunks[place]
-        let before = chunks[..<place].reversed().prefix { $0.source.document == own.source.document }
-        let like = try await similar(to: own, in: index, under: paths, count: count)
-        var seen: Set = [own.tokens]
-        var company: [[TokenID]] = []
-        for tokens in before.prefix(near).map(\.tokens) + like + (chunks[place...] + chunks[..<place]).map(\.tokens)
-        where seen.insert(tokens).inserted {
-            company.append(tokens)
-            if company.count == count { break }
+        var first: [[TokenID]] = []
+        for try await chunk in try index.chunks(under: paths) where !first.contains(chunk.tokens) {
+            first.append(chunk.tokens)
+            if first.count == count { break }
         }
-        return company
+        return first
+    }
+}
+
+/// Whom a chunk is seen behind.
+private struct ScoreCompany {
+    /// In how many contexts a chunk can be seen; fewer than asked for where there are not enough chunks.
+    let most: Int
+    private let count: Int
+    /// The index's first chunks, for those that are like no other.
+    private let first: [[TokenID]]
+    /// The chunks that were passed last, the latest first.
+    private var before: [DocumentChunk] = []
+
+    init(passes: Int, count: Int, first: [[TokenID]]) {
+        self.count = count
+        self.first = first
+        most = min(passes, 255, (first.count - 1 + count - 1) / count)
+    }
+
+    /// Goes on to the next chunk.
+    mutating func pass(_ chunk: DocumentChunk) {
+        before = [chunk] + before.prefix(count - 1)
+    }
+
+    /// Runs of chunks that a chunk is seen behind, each in the order that it has in a prompt: the chunks before it in its
+    /// document with the nearest last, then those that are most like it, then any others.
+    func runs(of chunk: DocumentChunk, like: [[TokenID]]) -> [[[TokenID]]] {
+        let near = before.prefix { $0.source.document == chunk.source.document }.map(\.tokens)
+        var seen: Set = [chunk.tokens]
+        let company = (near + like + first).filter { seen.insert($0).inserted }.prefix(most * count)
+        return stride(from: 0, to: company.count, by: count).map { company.dropFirst($0).prefix(count).reversed() }
     }
 }

@@ -21,6 +21,8 @@ public struct GateBench: Sendable {
     public var leastPerKind = 25
     /// Chunks that each context is encoded behind for `storedScore`.
     public var neighbours = 3
+    /// How often that is done, each time behind others; requests use scores that were seen as often.
+    public var passes = 4
     /// The shares that are tried.
     public var ratios = [0.05, 0.1, 0.15, 0.2, 0.3, 0.5]
 
@@ -69,7 +71,7 @@ public struct GateBench: Sendable {
         let settings = await cache.parallelSettings()
         let families = families(layers: cache.model.layout.layers, parallel: settings?.assembly ?? .parallel())
         var bench = QualityBench(families.flatMap(\.ladder))
-        (bench.controls, bench.timed, bench.neighbours) = (false, 0, neighbours)
+        (bench.controls, bench.timed, bench.neighbours, bench.passes) = (false, 0, neighbours, passes)
         let least = leastPerKind * Set(questions.map(\.kind)).count
         let start = ContinuousClock.now
         let report = try await bench.run(
@@ -95,6 +97,7 @@ public struct GateBench: Sendable {
         return GateRecord(
             fingerprint: cache.fingerprint.digest.description, model: cache.model.name, suite: QualitySuite.digest,
             kinds: report.kinds, questions: questions, exact: exact.exactMatch, bar: bar,
+            scorePasses: neighbours > 0 ? passes : 0,
             methods: methods.sorted { $0.effectiveRecompute < $1.effectiveRecompute },
             signed: Date().timeIntervalSince1970)
     }

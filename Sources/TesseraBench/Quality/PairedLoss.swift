@@ -11,20 +11,22 @@ public struct PairedLoss: Sendable, Codable, Equatable {
     /// The upper end of the 95 % interval.
     public var high: Double
 
-    /// Compares right answers pair by pair: the normal interval of a mean of paired differences.
+    /// Compares right answers pair by pair. The interval is the normal one of a difference of paired shares with half a
+    /// pair added to each of the four outcomes (Agresti and Min, Statistics in Medicine 24, 2005), so that it does not
+    /// close where no pair differs.
     ///
     /// - Parameters:
     ///   - reference: Whether each question was answered right by what is compared with.
     ///   - other: Whether it was answered right by what is measured.
     public init(reference: [Bool], other: [Bool]) {
         precondition(reference.count == other.count, "the same questions both ways")
-        let count = Double(max(1, reference.count))
         let lost = Double(zip(reference, other).count { $0 && !$1 })
         let won = Double(zip(reference, other).count { !$0 && $1 })
+        points = 100 * (lost - won) / Double(max(1, reference.count))
+        let count = Double(reference.count) + 2
         let mean = (lost - won) / count
-        let variance = max(0, (lost + won) / count - mean * mean)
-        let margin = 1.96 * sqrt(variance / count)
-        (points, low, high) = (100 * mean, 100 * (mean - margin), 100 * (mean + margin))
+        let margin = 1.96 * sqrt(((lost + won + 1) / count - mean * mean) / count)
+        (low, high) = (100 * (mean - margin), 100 * (mean + margin))
     }
 }
 

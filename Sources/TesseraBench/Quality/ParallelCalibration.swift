@@ -20,6 +20,9 @@ public struct ParallelCalibration: Sendable {
     /// The share of the prompts that is measured on.
     public var share = 0.75
 
+    /// The fewest prompts that confirm anything.
+    public static let leastPrompts = 8
+
     /// Makes a calibration.
     public init() {}
 
@@ -52,13 +55,17 @@ public struct ParallelCalibration: Sendable {
     public func run(
         _ prompts: [Prompt], on cache: ContextCache, progress: (String) -> Void = { _ in }
     ) async throws -> ParallelSettings {
-        guard prompts.contains(where: { $0.contexts.count > 1 }) else {
-            throw TesseraError(.invalidInput, "calibration wants prompts of two contexts and more")
+        let candidates = prompts.filter { $0.contexts.count > 1 }
+        guard candidates.count >= Self.leastPrompts else {
+            throw TesseraError(
+                .invalidInput,
+                "calibration wants \(Self.leastPrompts) prompts of two contexts and more, and there are \(candidates.count)"
+            )
         }
-        progress("plain attention on \(prompts.count) prompts")
-        let plain = try await divergences([.plain], prompts, cache)[.plain] ?? []
+        progress("plain attention on \(candidates.count) prompts")
+        let plain = try await divergences([.plain], candidates, cache)[.plain] ?? []
         let limit = quantile(share, of: plain)
-        let prompts = zip(prompts, plain).filter { $0.1 <= limit }.map(\.0)
+        let prompts = zip(candidates, plain).filter { $0.1 <= limit }.map(\.0)
         let first = Array(prompts.prefix(firstPrompts))
         progress("\(Self.grid.count) points on \(first.count) prompts")
         let coarse = try await divergences(Self.grid, first, cache)

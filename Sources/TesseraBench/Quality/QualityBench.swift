@@ -76,6 +76,7 @@ public struct QualityBench: Sendable {
         progress: (Int) -> Void = { _ in }, goesOn: (Int) -> Bool = { _ in true }
     ) async throws -> QualityReport {
         guard !questions.isEmpty else { throw TesseraError(.invalidInput, "the suite has no questions") }
+        for question in questions { try check(question, on: cache) }
         let asked = try await ask(
             questions, on: workers.isEmpty ? [cache] : workers, progress: progress, goesOn: goesOn)
         var tallies = ([Assembly.exact] + assemblies).enumerated().map { index, assembly in
@@ -92,6 +93,17 @@ public struct QualityBench: Sendable {
             questions: Dictionary(grouping: kinds, by: { $0 }).mapValues(\.count),
             promptTokens: [lengths.min() ?? 0, Int(median(lengths.map { Double($0) })), lengths.max() ?? 0],
             neighbours: neighbours, results: tallies.compactMap { $0.result(exact: tallies[0], kinds: kinds) })
+    }
+
+    /// Refuses what the model's context has no room for, before hours have gone by.
+    private func check(_ question: QualityQuestion, on cache: ContextCache) throws(TesseraError) {
+        let count = cache.tokens(of: question.prompt).count
+        guard count < cache.model.contextLength else {
+            throw TesseraError(
+                .tooLong,
+                "the question \"\(question.question)\" has a prompt of \(count) tokens, and the model's context is "
+                    + "\(cache.model.contextLength); leave it out, or give it fewer or smaller contexts")
+        }
     }
 
     /// What came of the questions that were asked, in their order.
@@ -174,7 +186,7 @@ public struct QualityBench: Sendable {
         of question: QualityQuestion, under assembly: Assembly, against reference: Reference, on cache: ContextCache
     ) async throws -> QualityOutcome {
         let path = reference.answer.tokens
-        let (logits, report) = try await cache.logits(of: question.prompt, along: path, assembly: assembly)
+        var (logits, report) = try await cache.logits(of: question.prompt, along: path, assembly: assembly)
         let same = zip(rows(of: logits, reference.vocabulary), reference.highest).map { highest($0) == $1 }
         var (right, isSame) = (reference.isRight, true)
         if !same.allSatisfy({ $0 }) || assembly.repairsWhileDecoding {
@@ -183,6 +195,8 @@ public struct QualityBench: Sendable {
             let answer = try await cache.answer(question.prompt, options: options)
             right = isRight(answer.text, among: question.answers)
             isSame = answer.tokens == path
+            // An answer that is written out may have been repaired meanwhile.
+            report.effectiveRecompute = answer.report.effectiveRecompute
         }
         return QualityOutcome(
             right: right, same: isSame,

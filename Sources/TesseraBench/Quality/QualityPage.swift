@@ -34,6 +34,7 @@ public struct QualityPage {
         </div>
         <h2>Figures</h2>
         \(table)
+        \(report.remarks.map { "<p>\(escaped($0))</p>" }.joined(separator: "\n"))
         </body></html>
 
         """

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 
+internal import Foundation
 public import Tessera
+internal import TesseraReuse
 
 /// What ``QualityBench`` found.
 public struct QualityReport: Sendable, Codable {
@@ -66,4 +68,23 @@ public struct QualityReport: Sendable, Codable {
     public var neighbours: Int
     /// One entry per assembly, `exact` first.
     public var results: [Result]
+
+    /// What the figures do not say by themselves.
+    public var remarks: [String] {
+        var remarks: [String] = []
+        for result in results where result.unscored > 0 {
+            let share = 100 * result.unscored
+            remarks.append(
+                "\(result.label): \(String(format: "%.1f", share)) % of the chunks had no scores and were repaired by "
+                    + "deviation at layer \(Selector.firstCheckLayer).")
+        }
+        for result in results {
+            guard case .stitched(.deviationAttention(_, let repairs), _, _) = result.method, repairs > 0 else {
+                continue
+            }
+            remarks.append(
+                "\(result.label): KL and agreement are those before any repair, which comes with the answer.")
+        }
+        return remarks
+    }
 }

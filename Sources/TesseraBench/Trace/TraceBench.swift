@@ -177,7 +177,11 @@ private struct Sizes {
     }
 
     var distinctBytes: Int { chunkTokens.values.reduce(0, +) * bytesPerToken }
-    var promptTokenLayers: Double { Double(promptTokens.reduce(0, +) * layers) }
+    var promptTokenLayers: Double { Double(promptTokens.reduce(0) { $0 + tokenLayers($1) }) }
+
+    /// Token-layers that a prefill of so many tokens computes, counted as ``ReuseReport/computedTokenLayers``: in the last
+    /// layer only the token whose logits are wanted.
+    private func tokenLayers(_ tokens: Int) -> Int { tokens * (layers - 1) + 1 }
 
     /// Token-layers that prefix caching under a cap computes. System texts in front are always there.
     func prefixCaching(_ trace: RetrievalTrace, cap: Int) -> (computed: Double, hitRatio: Double) {
@@ -187,10 +191,10 @@ private struct Sizes {
         for (request, length) in zip(trace.requests, promptTokens) {
             let tokens = request.chunks.map { chunkTokens[$0] ?? 0 }
             let found = cache.use(request.chunks.compactMap { numbers[$0] }, sizes: tokens.map { $0 * bytesPerToken })
-            computed += length - tokens.prefix(found).reduce(0, +)
+            computed += tokenLayers(length - tokens.prefix(found).reduce(0, +))
             hits += found
             contexts += tokens.count
         }
-        return (Double(computed * layers), Double(hits) / Double(max(1, contexts)))
+        return (Double(computed), Double(hits) / Double(max(1, contexts)))
     }
 }

@@ -67,6 +67,12 @@ extension Bench {
         var json = false
 
         func validate() throws {
+            for path in [html, svg].compactMap({ $0 }) {
+                let folder = URL(fileURLWithPath: path).deletingLastPathComponent().path
+                guard FileManager.default.isWritableFile(atPath: folder) else {
+                    throw ValidationError("there is no folder \(folder) that can be written to")
+                }
+            }
             guard ratios.allSatisfy({ (0...1).contains($0) }) else {
                 throw ValidationError("--ratios are between 0 and 1")
             }
@@ -100,9 +106,9 @@ extension Bench {
             let report = try await bench.run(questions, on: cache, workers: workers) { done in
                 if done % 100 == 0 { Notices.say("\(done) of \(total) questions") }
             }
+            try Console.line(json ? try TesseraCLI.json(report) : QualityText(report).markdown)
             if let html { try writeFile(Data(QualityPage(report).html.utf8), to: html) }
             if let svg { try writeFile(Data(QualityPage(report).svg.utf8), to: svg) }
-            try Console.line(json ? try TesseraCLI.json(report) : QualityText(report).markdown)
         }
     }
 }
@@ -120,16 +126,20 @@ struct QualityText {
         \(report.model): \(report.kinds.map { "\(report.questions[$0] ?? 0) \($0)" }.joined(separator: ", ")) questions, \
         prompts of \(report.promptTokens[0]) to \(report.promptTokens[2]) tokens (\(report.promptTokens[1]) in the middle)
 
-        \(figures)
+        \(([figures] + report.remarks).joined(separator: "\n\n"))
 
         Points lost against exact, with 95 % intervals of the paired differences:
 
         \(losses)
-
-        Random selection at the same effective recompute, and where the selector does not beat it:
-
-        \(controls)
         """
+            + (report.results.contains { $0.random != nil }
+                ? """
+
+
+                Random selection at the same effective recompute, and where the selector does not beat it:
+
+                \(controls)
+                """ : "")
     }
 
     private var figures: String {

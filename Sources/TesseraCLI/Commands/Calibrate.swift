@@ -30,7 +30,9 @@ struct Calibrate: AsyncParsableCommand {
     var json = false
 
     func validate() throws {
-        guard prompts >= 1 else { throw ValidationError("--prompts is at least 1") }
+        guard prompts >= ParallelCalibration.leastPrompts else {
+            throw ValidationError("--prompts is at least \(ParallelCalibration.leastPrompts)")
+        }
     }
 
     func run() async throws {

@@ -29,7 +29,8 @@ struct Gate: AsyncParsableCommand {
         help: "Sign for these kinds of question only; requests must name theirs then (ask --kind).")
     var kinds: [String] = []
 
-    @Option(help: "Minutes that the run may take, loading not counted.")
+    @Option(
+        help: "Minutes that the run may take, loading not counted; 25 questions of each kind are asked in any case.")
     var budget = 10.0
 
     @Option(help: "How many other chunks each context is encoded behind for storedScore.")
@@ -85,15 +86,23 @@ struct Gate: AsyncParsableCommand {
         let exact = record.kinds.map { kind in
             "\(kind) \(String(format: "%.1f", 100 * (record.exact[kind] ?? 0))) % of \(record.questions[kind] ?? 0)"
         }
-        let outcome =
-            record.best(for: record.isNarrow ? record.kinds.first : nil).map { "ask takes: \($0.assembly.label)" }
-            ?? "nothing passed for \(record.kinds.joined(separator: ", ")) together: ask answers exact"
+        let outcome = (record.isNarrow ? record.kinds.map { $0 } : [nil]).map { kind in
+            let asked = kind.map { "ask --kind \($0)" } ?? "ask"
+            return record.best(for: kind).map { "\(asked) takes: \($0.assembly.label)" }
+                ?? "nothing passed for \(kind ?? "all kinds together"): \(asked) answers exact"
+        }.joined(separator: "\n")
+        let least = record.kinds.compactMap { record.questions[$0] }.min() ?? 0
+        let grain =
+            Double(least) * record.bar >= 100
+            ? ""
+            : "\n\nWith \(least) questions of a kind one lost answer is \(String(format: "%.1f", 100 / Double(max(1, least)))) "
+                + "points: a larger --budget tells losses of \(String(format: "%.1f", record.bar)) points from none."
         return """
             exact right: \(exact.joined(separator: ", ")); lost are points against it, \(String(format: "%.1f", record.bar)) pass
 
             \(table.text)
 
-            \(outcome)
+            \(outcome)\(grain)
             """
     }
 }

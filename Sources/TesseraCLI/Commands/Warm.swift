@@ -81,7 +81,7 @@ struct Warm: AsyncParsableCommand {
             seen.show($0.chunks, "scores")
         }
         var behind = ProgressLine(total: neighbours > 0 ? plan.chunks : 0)
-        let variants = try await cache.warmBehindNeighbours(index, under: paths, count: neighbours) {
+        let variants = try await cache.warmBehindNeighbours(index, under: paths, count: neighbours, fit: fit) {
             behind.show($0.chunks, "behind their neighbours")
         }
         if let system, try await cache.ingest(system: .text(system)) == nil {

@@ -20,8 +20,12 @@ struct AssemblyOptions: ParsableArguments {
     @Option(help: "What picks the tokens of reused chunks that are computed anew.")
     var selector: SelectorName?
 
-    @Option(help: "The share of reused tokens that selectors pick, 0 to 1; none, firstK and all pick their own number.")
-    var ratio: Double = 0.15
+    @Option(
+        help: """
+            The share of reused tokens that selectors pick, 0 to 1; none, firstK and all pick their own number. By default \
+            0.15.
+            """)
+    var ratio: Double?
 
     @Option(help: "The layer in which deviation is measured, 1 or more; a higher one costs more and may see more.")
     var checkLayer: Int = Selector.firstCheckLayer
@@ -71,7 +75,7 @@ struct AssemblyOptions: ParsableArguments {
     enum Variants: String, ExpressibleByArgument, CaseIterable { case best, isolated, contextual }
 
     func validate() throws {
-        guard (0...1).contains(ratio) else { throw ValidationError("--ratio is between 0 and 1") }
+        guard (0...1).contains(ratio ?? 0) else { throw ValidationError("--ratio is between 0 and 1") }
         guard checkLayer >= 1 else { throw ValidationError("--check-layer is 1 or more") }
         guard count >= 0, repairs >= 0 else { throw ValidationError("--k and --repairs are 0 or more") }
         guard alpha.map({ $0 >= 0 && $0.isFinite }) ?? true else { throw ValidationError("--alpha is 0 or more") }
@@ -80,6 +84,14 @@ struct AssemblyOptions: ParsableArguments {
         }
         guard assembly ?? .stitched == .stitched || selector == nil else {
             throw ValidationError("--selector is for --assembly stitched")
+        }
+        for (name, isSet) in [("--ratio", ratio != nil), ("--alpha", alpha != nil), ("--variants", variants != nil)] {
+            guard !isSet || assembly == .stitched || selector != nil else {
+                throw ValidationError("\(name) wants --selector, or --assembly stitched")
+            }
+        }
+        guard contextTemperature == nil && contextScale == nil || assembly == .parallel else {
+            throw ValidationError("--context-temperature and --context-scale are for --assembly parallel")
         }
     }
 
@@ -94,7 +106,7 @@ struct AssemblyOptions: ParsableArguments {
     }
 
     private var stitched: Assembly {
-        .stitched(chosen, ratio: ratio, variants: use)
+        .stitched(chosen, ratio: ratio ?? 0.15, variants: use)
     }
 
     private var use: VariantUse {

@@ -2,6 +2,7 @@
 
 import ArgumentParser
 import Foundation
+import Synchronization
 import Tessera
 import TesseraKV
 
@@ -49,7 +50,7 @@ struct StoreOptions: ParsableArguments {
 
     /// Opens the model and the store.
     func open(_ model: ModelOptions, at folder: String? = nil) throws -> ContextCache {
-        try ContextCache(
+        let cache = try ContextCache(
             model: model.model, store: folder ?? store,
             options: ContextCacheOptions(
                 precision: model.precision.value, threads: model.threads, namespace: namespace,
@@ -57,6 +58,24 @@ struct StoreOptions: ParsableArguments {
                 diskCap: diskCap?.bytes,
                 verifiesModel: model.verifyModel, template: try model.template.map(TemplateArgument.text),
                 logger: Notices.logger))
+        OpenCaches.add(cache)
+        return cache
+    }
+}
+
+/// The caches that a command has opened. They are closed before the process ends: what they have learned is kept then, and
+/// nothing of a store is left to whoever lets go of it last.
+enum OpenCaches {
+    private static let all = Mutex<[ContextCache]>([])
+
+    /// Takes a cache down.
+    static func add(_ cache: ContextCache) {
+        all.withLock { $0.append(cache) }
+    }
+
+    /// Closes all of them.
+    static func close() async {
+        for cache in all.withLock({ $0 }) { await cache.close() }
     }
 }
 
