@@ -115,6 +115,12 @@ import Testing
         #expect(try CommandRun("gate", "-m", model, "--budget", "0").status == 64)
         #expect(try CommandRun("warm", ".", "-m", model, "--neighbours", "-1").status == 64)
         #expect(try CommandRun("warm", ".", "-m", model, "--scores", "65").status == 64)
+        for lost in [
+            ["--ratio", "0.9"], ["--k", "4"], ["--check-layer", "2"], ["--focus"], ["--context-scale", "2"],
+        ] {
+            let run = try CommandRun(["ask", "q", "-m", model, "--docs", "."] + lost)
+            #expect(run.status == 64 && run.errors.contains(lost[0]), "an option without effect is said")
+        }
         #expect(try CommandRun("bench", "quality", "-m", model, "--ratios", "1.5").status == 64)
     }
 

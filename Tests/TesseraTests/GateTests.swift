@@ -136,7 +136,8 @@ struct `quality gate` {
             #expect(try await ask().explanation.contexts.map(\.source) == [.isolated, .computed, .computed])
             let second = try await ask().explanation.contexts
             #expect(
-                second.map(\.source) == [.isolated, .computed, .computed] && second[1].reason.contains("1 contexts"))
+                second.map(\.source) == [.isolated, .computed, .computed]
+                    && second[1].reason.contains("1 of the 2 contexts"))
             #expect(try await ask().explanation.contexts.map(\.source) == [.isolated, .isolated, .isolated])
         }
     }

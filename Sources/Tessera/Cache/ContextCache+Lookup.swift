@@ -64,7 +64,7 @@ struct FoundContext {
             // Without scores it would be repaired by deviation, which this gate says nothing of.
             if scores == nil { return "it has no scores, and the quality gate has passed nothing else for it" }
             guard let passes, passes < leastPasses else { return nil }
-            return "its scores were seen in \(passes) contexts, and the quality gate has passed \(leastPasses)"
+            return "it was seen in \(passes) of the \(leastPasses) contexts that the quality gate wants"
         }
     }
 }

@@ -126,9 +126,9 @@ extension ContextCache {
         }
         let wanted = kind.map { [$0] } ?? record.kinds
         let passed = record.methods.filter { Set(wanted).isSubset(of: $0.kinds) }.map(\.assembly.label)
-        let names = passed.isEmpty ? "nothing" : passed.joined(separator: "; ")
+        let names = passed.isEmpty ? "" : ", but \(passed.joined(separator: "; "))"
         return
-            "the quality gate has not passed \(assembly.label)\(kind.map { " for \($0)" } ?? ""), but \(names): \(way)"
+            "the quality gate has not passed \(assembly.label)\(kind.map { " for \($0)" } ?? "")\(names): \(way)"
     }
 
     private func sayUngated(_ text: String) {

@@ -10,9 +10,6 @@ extension ContextCache {
     /// The shortest leading run worth a record: shorter ones cost less to compute than to find.
     static let shortestPrefix = 8
 
-    /// The least overlap of a stored variant with the place of a chunk that makes another one needless.
-    private static let fittingOverlap = 0.5
-
     /// Keeps what a prompt had to compute: its leading run as a prefix record, its missed contexts as chunks, and, where
     /// contextual variants are wanted, chunks that no stored variant fits.
     ///
@@ -63,7 +60,7 @@ extension ContextCache {
             let before = Array(keys[..<place])
             let known = variants(of: keys[place], tokens: ids)
             let places = PrefixPlaces(before)
-            let fits = known.contains { $0.fit(behind: places).adjustedOverlap >= Self.fittingOverlap }
+            let fits = known.contains { $0.fit(behind: places).isFamiliar }
             let isWanted = request.misses.contains(slots) || (!fits && known.count < contextualVariants)
             guard isWanted, !known.contains(where: { $0.behind == before }) else { continue }
             if known.count >= contextualVariants { try release(known, keeping: contextualVariants - 1) }

@@ -27,32 +27,36 @@ struct AssemblyOptions: ParsableArguments {
             """)
     var ratio: Double?
 
-    @Option(help: "The layer in which deviation is measured, 1 or more; a higher one costs more and may see more.")
-    var checkLayer: Int = Selector.firstCheckLayer
+    @Option(
+        help:
+            "The layer in which deviation is measured, 1 or more; a higher one costs more and may see more. By default 1."
+    )
+    var checkLayer: Int?
 
-    @Option(help: "What deviation compares: values or keys.")
-    var compare = Compared.values
+    @Option(help: "What deviation compares: values or keys. By default values.")
+    var compare: Compared?
 
     @Flag(help: "Let deviation narrow its choice from layer to layer.")
     var gradual = false
 
-    @Option(name: .customLong("k"), help: "How many tokens of each chunk firstK picks.")
-    var count: Int = 2
+    @Option(name: .customLong("k"), help: "How many tokens of each chunk firstK picks. By default 2.")
+    var count: Int?
 
     @Option(help: "Cache-Craft's alpha: storedScore gives each chunk its own budget, in the place of --ratio.")
     var alpha: Double?
 
     @Option(
         help:
-            "What storedScore ranks by: peak, the most outward head, or mean, Cache-Craft's mean over heads and layers."
+            "What storedScore ranks by: peak, the most outward head, or mean, Cache-Craft's mean over heads and layers. By default peak."
     )
-    var score = Score.peak
+    var score: Score?
 
     @Flag(help: "storedScore stops for chunks that the question does not look at.")
     var focus = false
 
-    @Option(help: "How many stale tokens deviationAttention computes anew before each token of the answer.")
-    var repairs = 0
+    @Option(
+        help: "How many stale tokens deviationAttention computes anew before each token of the answer. By default 0.")
+    var repairs: Int?
 
     @Option(
         help:
@@ -76,8 +80,8 @@ struct AssemblyOptions: ParsableArguments {
 
     func validate() throws {
         guard (0...1).contains(ratio ?? 0) else { throw ValidationError("--ratio is between 0 and 1") }
-        guard checkLayer >= 1 else { throw ValidationError("--check-layer is 1 or more") }
-        guard count >= 0, repairs >= 0 else { throw ValidationError("--k and --repairs are 0 or more") }
+        guard checkLayer ?? 1 >= 1 else { throw ValidationError("--check-layer is 1 or more") }
+        guard count ?? 0 >= 0, repairs ?? 0 >= 0 else { throw ValidationError("--k and --repairs are 0 or more") }
         guard alpha.map({ $0 >= 0 && $0.isFinite }) ?? true else { throw ValidationError("--alpha is 0 or more") }
         for (name, value) in [("--context-temperature", contextTemperature), ("--context-scale", contextScale)] {
             guard value.map({ $0 > 0 && $0.isFinite }) ?? true else { throw ValidationError("\(name) is above 0") }
@@ -85,7 +89,12 @@ struct AssemblyOptions: ParsableArguments {
         guard assembly ?? .stitched == .stitched || selector == nil else {
             throw ValidationError("--selector is for --assembly stitched")
         }
-        for (name, isSet) in [("--ratio", ratio != nil), ("--alpha", alpha != nil), ("--variants", variants != nil)] {
+        let given = [
+            ("--ratio", ratio != nil), ("--check-layer", checkLayer != nil), ("--compare", compare != nil),
+            ("--gradual", gradual), ("--k", count != nil), ("--alpha", alpha != nil), ("--score", score != nil),
+            ("--focus", focus), ("--repairs", repairs != nil), ("--variants", variants != nil),
+        ]
+        for (name, isSet) in given {
             guard !isSet || assembly == .stitched || selector != nil else {
                 throw ValidationError("\(name) wants --selector, or --assembly stitched")
             }
@@ -121,11 +130,14 @@ struct AssemblyOptions: ParsableArguments {
     private var chosen: Selector {
         switch selector ?? .deviation {
         case .none: .none
-        case .firstK: .firstK(count: count)
+        case .firstK: .firstK(count: count ?? 2)
         case .storedScore:
             .storedScore(StoredScore(alpha: alpha, score: score == .mean ? .mean : .peak, focuses: focus))
-        case .deviation: .deviation(layer: checkLayer, of: compare == .keys ? .keys : .values, gradual: gradual)
-        case .deviationAttention: .deviationAttention(layer: checkLayer, repairs: repairs)
+        case .deviation:
+            .deviation(
+                layer: checkLayer ?? Selector.firstCheckLayer, of: compare == .keys ? .keys : .values, gradual: gradual)
+        case .deviationAttention:
+            .deviationAttention(layer: checkLayer ?? Selector.firstCheckLayer, repairs: repairs ?? 0)
         case .question: .question
         case .random: .random(seed: seed)
         case .all: .all

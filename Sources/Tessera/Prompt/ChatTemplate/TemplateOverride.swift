@@ -7,7 +7,7 @@ extension PromptLayout {
     /// The layout of a template that a user gave: text with `{contexts}` and `{question}`, and `{system}` where there
     /// is a system text. Doubled braces stand for braces.
     ///
-    /// - Throws: ``TesseraError`` of code `invalidInput` that names the placeholder that is missing, doubled or unknown.
+    /// - Throws: ``TesseraError`` of code `invalidInput` that names the segment that is missing, doubled or unknown.
     init(userTemplate text: String) throws(TesseraError) {
         let segments: [(name: String, piece: Piece)] = [
             ("system", .system), ("contexts", .contexts), ("question", .question),
