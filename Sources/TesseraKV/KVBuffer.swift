@@ -12,10 +12,10 @@ internal import Musl
 /// Stored KV is copied in and never written in place elsewhere. A slot is a place in the buffer; its position is what
 /// the model rotates and masks by. The memory is zero at first and is handed to the kernel's huge pages, because
 /// faulting hundreds of megabytes in 4 KiB steps costs more than filling them.
+///
+/// `@unchecked Sendable` because one thread computes layer l while another fills cached rows of layers above l: the two
+/// never touch the same rows, and positions are set before either begins.
 public final class KVBuffer: @unchecked Sendable {
-    // Sendable because one thread computes layer l while another fills cached rows of layers above l: the two never
-    // touch the same rows, and positions are set before either begins.
-
     /// The shape of keys and values.
     public let layout: KVLayout
     /// The number of slots.

@@ -59,7 +59,7 @@ final class ChunkEncoder {
         case .chunk:
             TesseraError(
                 .tooLong,
-                "a chunk of \(count) tokens behind a prefix of \(before) \(limit); use a smaller --chunk-tokens")
+                "a chunk of \(count) tokens behind a prefix of \(before) \(limit); cut it into smaller chunks")
         case .prefix:
             TesseraError(
                 .tooLong, "the prompt's beginning of \(count) tokens \(limit); use a shorter system prompt")

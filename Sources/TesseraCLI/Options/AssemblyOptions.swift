@@ -81,27 +81,43 @@ struct AssemblyOptions: ParsableArguments {
     func validate() throws {
         guard (0...1).contains(ratio ?? 0) else { throw ValidationError("--ratio is between 0 and 1") }
         guard checkLayer ?? 1 >= 1 else { throw ValidationError("--check-layer is 1 or more") }
-        guard count ?? 0 >= 0, repairs ?? 0 >= 0 else { throw ValidationError("--k and --repairs are 0 or more") }
+        guard count ?? 0 >= 0 else { throw ValidationError("--k is 0 or more") }
+        guard repairs ?? 0 >= 0 else { throw ValidationError("--repairs is 0 or more") }
         guard alpha.map({ $0 >= 0 && $0.isFinite }) ?? true else { throw ValidationError("--alpha is 0 or more") }
         for (name, value) in [("--context-temperature", contextTemperature), ("--context-scale", contextScale)] {
-            guard value.map({ $0 > 0 && $0.isFinite }) ?? true else { throw ValidationError("\(name) is above 0") }
+            guard let value else { continue }
+            guard value > 0, value.isFinite else { throw ValidationError("\(name) is above 0") }
+            guard assembly == .parallel else { throw ValidationError("\(name) is for --assembly parallel") }
         }
         guard assembly ?? .stitched == .stitched || selector == nil else {
             throw ValidationError("--selector is for --assembly stitched")
         }
-        let given = [
-            ("--ratio", ratio != nil), ("--check-layer", checkLayer != nil), ("--compare", compare != nil),
-            ("--gradual", gradual), ("--k", count != nil), ("--alpha", alpha != nil), ("--score", score != nil),
-            ("--focus", focus), ("--repairs", repairs != nil), ("--variants", variants != nil),
-        ]
-        for (name, isSet) in given {
-            guard !isSet || assembly == .stitched || selector != nil else {
-                throw ValidationError("\(name) wants --selector, or --assembly stitched")
+        try validateUses()
+    }
+
+    /// Refuses options that the chosen selector would pass over without a word.
+    private func validateUses() throws {
+        for use in uses where use.isGiven {
+            guard assembly == .stitched || selector != nil else {
+                throw ValidationError("\(use.option) wants --selector, or --assembly stitched")
+            }
+            guard use.selectors.contains(selected) else {
+                let names = use.selectors.map(\.rawValue).joined(separator: ", ")
+                throw ValidationError("\(use.option) is for --selector \(names); \(selected) does not take it")
             }
         }
-        guard contextTemperature == nil && contextScale == nil || assembly == .parallel else {
-            throw ValidationError("--context-temperature and --context-scale are for --assembly parallel")
-        }
+    }
+
+    /// The selectors that each option means something to.
+    private var uses: [(option: String, isGiven: Bool, selectors: [SelectorName])] {
+        [
+            ("--ratio", ratio != nil, [.storedScore, .deviation, .deviationAttention, .question, .random]),
+            ("--check-layer", checkLayer != nil, [.deviation, .deviationAttention]),
+            ("--compare", compare != nil, [.deviation]), ("--gradual", gradual, [.deviation]),
+            ("--repairs", repairs != nil, [.deviationAttention]), ("--k", count != nil, [.firstK]),
+            ("--alpha", alpha != nil, [.storedScore]), ("--score", score != nil, [.storedScore]),
+            ("--focus", focus, [.storedScore]), ("--variants", variants != nil, SelectorName.allCases),
+        ]
     }
 
     /// The assembly that was chosen; nil where none was.
@@ -127,8 +143,10 @@ struct AssemblyOptions: ParsableArguments {
         }
     }
 
+    private var selected: SelectorName { selector ?? .deviation }
+
     private var chosen: Selector {
-        switch selector ?? .deviation {
+        switch selected {
         case .none: .none
         case .firstK: .firstK(count: count ?? 2)
         case .storedScore:

@@ -7,9 +7,9 @@ internal import TesseraKV
 ///
 /// An iterator that pins its data keeps the mapped blocks, and the files under them, for as long as it lives, also
 /// when the chunk is removed meanwhile.
+///
+/// `@unchecked Sendable` because the iterator is moved only in `init`; afterwards the object is immutable.
 final class PinnedLayers: @unchecked Sendable {
-    // Sendable because the iterator is moved only in `init`; afterwards the object is immutable.
-
     /// The bytes of each layer found, in order; they live as long as this object.
     let layers: [UnsafeRawBufferPointer]
     private let iterator: LayerIterator

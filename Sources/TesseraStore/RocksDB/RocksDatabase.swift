@@ -7,9 +7,9 @@ internal import TesseraKV
 /// The open database: small records in the default column family, layer records in one of their own.
 ///
 /// Closes when the last reference goes; pinned layers hold one.
+///
+/// `@unchecked Sendable` because RocksDB's handles may be used by any number of threads at once and are never replaced.
 final class RocksDatabase: @unchecked Sendable {
-    // Sendable because RocksDB's handles may be used by any number of threads at once and are never replaced.
-
     let path: String
     let options: RocksOptions
     private let lock: StoreLock

@@ -132,8 +132,9 @@ struct JinjaDictionary: Sendable {
 }
 
 /// The one kind of value that a template can change: what `namespace()` makes.
+///
+/// `@unchecked Sendable` because it never leaves the rendering that made it, which runs on one thread.
 final class JinjaNamespace: @unchecked Sendable {
-    // Sendable because a namespace never leaves the rendering that made it, which runs on one thread.
     var attributes: [String: JinjaValue]
 
     init(_ attributes: [String: JinjaValue]) {
