@@ -23,6 +23,7 @@ let package = Package(
         .systemLibrary(name: "CXML2", pkgConfig: "libxml-2.0", providers: [.apt(["libxml2-dev"])]),
         .systemLibrary(name: "CCMark", pkgConfig: "libcmark", providers: [.apt(["libcmark-dev"])]),
         .target(name: "CSuite"),
+        .target(name: "CFiles"),
         .systemLibrary(name: "CXXHash", pkgConfig: "libxxhash", providers: [.apt(["libxxhash-dev"])]),
 
         // The floors: a target imports only what lies above it in this list.
@@ -30,7 +31,7 @@ let package = Package(
         .target(name: "TesseraRuntime", dependencies: ["TesseraKV", "CKernels", "COneDNN", "COpenBLAS"]),
         .target(
             name: "TesseraStore",
-            dependencies: ["TesseraKV", "CRocksDB", "CXXHash", .product(name: "GRDB", package: "GRDB.swift")],
+            dependencies: ["TesseraKV", "CFiles", "CRocksDB", "CXXHash", .product(name: "GRDB", package: "GRDB.swift")],
             exclude: ["Format.md"]),
         .target(name: "TesseraReuse", dependencies: ["TesseraKV"]),
         .target(

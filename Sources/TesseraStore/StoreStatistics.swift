@@ -32,7 +32,9 @@ package struct StoreStatistics: Sendable {
     package var damaged: Int
     /// Reads that failed for another reason than damage; each was a miss.
     package var failedReads: Int
-    /// Bytes in table files that no record uses any more.
+    /// Records that were given up to make room.
+    package var evicted: Int
+    /// Bytes in segments that no record uses.
     package var garbageByteCount: Int
 
     /// The number of all records.

@@ -32,15 +32,15 @@ package struct StoredChunk: Sendable {
 
 /// A record whose layers are at hand, whole and verified.
 ///
-/// The bytes lie where the operating system mapped the file and stay valid for as long as this object lives, also
-/// when the record is removed or the store is closed meanwhile.
+/// The bytes stay valid for as long as this object lives, also when the record is removed or the store is closed
+/// meanwhile.
 package final class LoadedChunk: Sendable {
     /// The record.
     package let chunk: StoredChunk
-    private let pinned: PinnedLayers
+    private let bytes: LayerBytes
 
-    init(_ chunk: StoredChunk, _ pinned: PinnedLayers) {
-        (self.chunk, self.pinned) = (chunk, pinned)
+    init(_ chunk: StoredChunk, _ bytes: LayerBytes) {
+        (self.chunk, self.bytes) = (chunk, bytes)
     }
 
     /// Calls `body` with the bytes of a layer. They must not be used after this object is gone.
@@ -48,6 +48,6 @@ package final class LoadedChunk: Sendable {
         _ layer: Int, _ body: (UnsafeRawBufferPointer) throws(Failure) -> Result
     ) throws(Failure) -> Result {
         precondition(chunk.layout.layers > layer && layer >= 0, "layer beyond the record")
-        return try withExtendedLifetime(self) { () throws(Failure) in try body(pinned.layers[layer]) }
+        return try bytes.withLayer(layer, body)
     }
 }

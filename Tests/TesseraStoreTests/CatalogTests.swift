@@ -139,28 +139,6 @@ import Testing
         }
     }
 
-    @Test func `the catalog of a store from before there were variants is kept, with its uses`() throws {
-        try withTemporaryDirectory { folder in
-            try fill(folder)
-            let used = try ChunkStore(in: folder)
-            _ = try used.lookup(records[9])
-            used.close()
-            try makeOld(folder.appending(path: "store/catalog.sqlite"))
-            try withDatabase(of: folder) { database, _ in
-                let batch = WriteBatch()
-                batch.delete(StoreKey.seal)
-                try database.write(batch)
-            }
-            let store = try ChunkStore(in: folder)
-            #expect(store.notes == [])
-            try expectWhole(store)
-            #expect(try store.use(of: records[9].key)?.count == 1)
-            #expect(try store.assetNames(under: "") == [])
-            try store.put(Sample.variant(1, behind: [2]))
-            #expect(try store.statistics().variants == 1)
-        }
-    }
-
     @Test func `a long run of commits cuts the journal and stays in step`() throws {
         try withTemporaryDirectory { folder in
             let store = try ChunkStore(in: folder)

@@ -46,7 +46,7 @@ import Testing
         }
     }
 
-    /// Of very different sizes, so that files of layers are reclaimed in between; every fourth is a variant.
+    /// Of very different sizes, so that segments are deleted and holes made in them; every fourth is a variant.
     private static func record(_ number: Int) -> ChunkRecord {
         if number % 4 == 3 {
             return Sample.variant(

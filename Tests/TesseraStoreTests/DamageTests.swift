@@ -38,18 +38,18 @@ import Testing
         try database.write(batch)
     }
 
-    /// Puts other bytes in the place of a layer of record 1.
-    private func changeLayer(
-        _ layer: Int, _ database: RocksDatabase, _ directory: StoreDirectory, _ change: ([UInt8]) -> [UInt8]
+    /// Changes bytes of record 1 in its segment. Its layers of 40,000 bytes follow each other.
+    private func changeLayers(
+        _ database: RocksDatabase, _ directory: StoreDirectory, _ change: (inout Data, _ start: Int) -> Void
     ) throws {
-        let path = directory.staging + "/damage.sst"
-        let file = try LayerFileWriter(path: path, options: database.options)
-        // The second of the three records has number 2.
-        try change(records[1].layers[layer]).withBytes { (bytes) throws(TesseraError) in
-            try file.put(StoreKey.layer(2, layer), bytes)
-        }
-        _ = try file.finish()
-        try database.ingest([path])
+        let header = try #require(
+            try database.withValue(StoreKey.header(records[1].key)) { (bytes) throws(TesseraError) in
+                try RecordHeader(bytes, for: records[1].key)
+            })
+        let file = URL(fileURLWithPath: SegmentFiles(path: directory.layers).file(header.place.segment))
+        var bytes = try Data(contentsOf: file)
+        change(&bytes, Int(header.place.offset))
+        try bytes.write(to: file)
     }
 
     @Test(arguments: [0, 3, 6, 8, 16, 24, 60, 75, 100, 180, 190, -9, -1])
@@ -77,44 +77,62 @@ import Testing
 
     @Test func `a header with a valid checksum that points to layers that aren't there`() throws {
         try expectMiss { database, _ in
-            var header = RecordHeader(of: records[1], record: 500, created: 1)
-            header.record = 500
+            let header = RecordHeader(of: records[1], place: RecordPlace(segment: 500, offset: 0), created: 1)
             try changeHeader(database) { _ in header.encoded(for: records[1].key) }
         }
     }
 
     @Test func `a header with a valid checksum and one layer too many`() throws {
         try expectMiss { database, _ in
-            var header = RecordHeader(of: records[1], record: 2, created: 1)
+            var header = RecordHeader(
+                of: records[1], place: RecordPlace(segment: 1, offset: UInt64(RecordPlace.aligned(120_000))), created: 1
+            )
             header.layout = KVLayout(layers: 4, heads: 2, headDimension: 4)
             header.layers.append(header.layers[0])
             try changeHeader(database) { _ in header.encoded(for: records[1].key) }
         }
     }
 
+    @Test func `a header with a valid checksum and layers beyond all memory`() throws {
+        try expectMiss { database, _ in
+            var header = RecordHeader(of: records[1], place: RecordPlace(segment: 1, offset: 4096), created: 1)
+            header.layout = KVLayout(layers: 60_000, heads: 2, headDimension: 4)
+            header.layers = Array(
+                repeating: RecordHeader.Layer(byteCount: RecordHeader.largestLayer, checksum: 1), count: 60_000)
+            try changeHeader(database) { _ in header.encoded(for: records[1].key) }
+        }
+    }
+
     @Test(arguments: 0..<3) func `a changed byte in a layer`(layer: Int) throws {
         try expectMiss { database, directory in
-            try changeLayer(layer, database, directory) { bytes in
-                var changed = bytes
-                changed[20_000] ^= 1
-                return changed
+            try changeLayers(database, directory) { bytes, start in bytes[start + 40_000 * layer + 20_000] ^= 1 }
+        }
+    }
+
+    @Test(arguments: [0, 1, 39_999]) func `the end of a layer lost`(from length: Int) throws {
+        try expectMiss { database, directory in
+            try changeLayers(database, directory) { bytes, start in
+                bytes.replaceSubrange(
+                    start + 40_000 + length..<start + 80_000, with: repeatElement(0, count: 40_000 - length))
             }
         }
     }
 
-    @Test(arguments: [0, 1, 39_999]) func `a layer cut short`(to length: Int) throws {
+    @Test func `two layers exchanged`() throws {
         try expectMiss { database, directory in
-            try changeLayer(1, database, directory) { Array($0.prefix(length)) }
+            try changeLayers(database, directory) { bytes, start in
+                let first = bytes[start..<start + 40_000]
+                bytes.replaceSubrange(start..<start + 40_000, with: bytes[start + 40_000..<start + 80_000])
+                bytes.replaceSubrange(start + 40_000..<start + 80_000, with: first)
+            }
         }
     }
 
-    @Test func `a layer with a byte too many`() throws {
-        try expectMiss { database, directory in try changeLayer(2, database, directory) { $0 + [0] } }
-    }
-
-    @Test func `two layers exchanged`() throws {
+    @Test func `a record whose blocks were given back`() throws {
         try expectMiss { database, directory in
-            try changeLayer(0, database, directory) { _ in records[1].layers[1] }
+            try changeLayers(database, directory) { bytes, start in
+                bytes.replaceSubrange(start..<start + 122_880, with: repeatElement(0, count: 122_880))
+            }
         }
     }
 
@@ -124,7 +142,7 @@ import Testing
             try first.put(records)
             first.close()
             try withDatabase(of: folder) { database, directory in
-                try changeLayer(1, database, directory) { _ in [1] }
+                try changeLayers(database, directory) { bytes, start in bytes[start + 40_001] ^= 1 }
             }
             let store = try ChunkStore(in: folder)
             let chunk = try #require(try store.lookup(records[1]))
@@ -133,86 +151,77 @@ import Testing
         }
     }
 
-    /// Every byte of a file of layers is changed once, a few at a time: never a wrong byte, never a crash.
-    @Test func `bytes changed in a file of layers on disk give misses, never other bytes`() throws {
+    /// Bytes all over a segment are changed, one at a time: never a wrong byte, never a crash.
+    @Test func `a byte changed on disk makes its own record a miss and no other`() throws {
         try withTemporaryDirectory { folder in
             let small = (0..<4).map { Sample.record($0, layerBytes: 600) }
             let first = try ChunkStore(in: folder)
             try first.put(small)
             first.close()
-            let file = try layerFile(folder)
+            let file = try segment(folder)
             let sound = try Data(contentsOf: file)
-            var misses = 0
+            #expect(sound.count == 4 * 4096)
             for offset in stride(from: 0, to: sound.count, by: 61) {
                 var damaged = sound
                 damaged[offset] ^= 0xFF
                 try damaged.write(to: file)
-                let store: ChunkStore
-                do { store = try ChunkStore(in: folder) } catch {
-                    #expect((error as? TesseraError)?.code == .corrupt)
-                    misses += 1
-                    continue
-                }
-                for record in small {
-                    let layers = try store.layers(of: record)
-                    #expect(layers == nil || layers == record.layers)
-                    if layers == nil { misses += 1 }
+                let store = try ChunkStore(in: folder)
+                for (number, record) in small.enumerated() {
+                    // Between the records there is nothing but padding.
+                    let isHit = offset / 4096 == number && offset % 4096 < 1800
+                    #expect(try store.layers(of: record) == (isHit ? nil : record.layers), "byte \(offset)")
+                    if isHit { try store.put(record) }
                 }
                 store.close()
-                try restore(folder, first: small, sound: sound)
+                try FileManager.default.removeItem(at: folder.appending(path: "store"))
+                let fresh = try ChunkStore(in: folder)
+                try fresh.put(small)
+                fresh.close()
             }
-            #expect(misses > sound.count / 61 / 2)
         }
     }
 
-    /// RocksDB trusts the lengths at the head of a block that isn't checked, and ends the process over some.
-    @Test(arguments: [0x00, 0xA5, 0xFF] as [UInt8])
-    func `a block's own lengths changed on disk give misses`(to value: UInt8) throws {
-        for offset in 0..<6 {
+    /// The last record lies beyond every cut, the first before the later ones.
+    @Test(arguments: [0, 1000, 4096, 122_880, 122_881, 200_000])
+    func `a file of layers cut short makes misses of what it lost, open or not`(to length: UInt64) throws {
+        for isOpen in [false, true] {
             try withTemporaryDirectory { folder in
-                let first = try ChunkStore(in: folder)
-                try first.put(records)
-                first.close()
-                let file = try layerFile(folder)
-                var bytes = try Data(contentsOf: file)
-                guard bytes[offset] != value else { return }
-                bytes[offset] = value
-                try bytes.write(to: file)
-                let store = try ChunkStore(in: folder)
-                #expect(try store.layers(of: records[0]) == nil, "byte \(offset)")
+                var store = try ChunkStore(in: folder)
+                try store.put(records)
+                if !isOpen { store.close() }
+                let handle = try FileHandle(forWritingTo: try segment(folder))
+                try handle.truncate(atOffset: length)
+                try handle.close()
+                if !isOpen { store = try ChunkStore(in: folder) }
+                #expect(store.notes.contains { $0.contains("cut short") } == !isOpen)
+                for (number, record) in records.enumerated() {
+                    let isWhole = 122_880 * number + 120_000 <= Int(length)
+                    #expect(try store.layers(of: record) == (isWhole ? record.layers : nil))
+                    if !isWhole { #expect(try store.put(record) == .stored) }
+                    #expect(try store.layers(of: record) == record.layers)
+                }
             }
         }
     }
 
-    @Test func `a file of layers cut short on disk is a clear error when the store is opened`() throws {
+    @Test func `a file of layers that is gone makes misses, and its records can be put again`() throws {
         try withTemporaryDirectory { folder in
-            let first = try ChunkStore(in: folder)
-            try first.put(records)
-            first.close()
-            let handle = try FileHandle(forWritingTo: try layerFile(folder))
-            try handle.truncate(atOffset: 1000)
-            try handle.close()
-            let error = #expect(throws: TesseraError.self) { try ChunkStore(in: folder) }
-            #expect(
-                error?.code == .corrupt && error?.message.contains(folder.path) == true, "\(String(describing: error))")
+            var store = try ChunkStore(in: folder)
+            try store.put(records)
+            store.close()
+            try FileManager.default.removeItem(at: try segment(folder))
+            store = try ChunkStore(in: folder)
+            #expect(store.notes.contains { $0.contains("missing") })
+            #expect(try store.layers(of: records[0]) == nil)
+            #expect(try store.put(records).allSatisfy { $0 == .stored })
+            #expect(try store.statistics().damaged == 3)
+            for record in records { #expect(try store.layers(of: record) == record.layers) }
         }
     }
 
-    private func layerFile(_ folder: URL) throws -> URL {
-        let database = folder.appending(path: "store/rocksdb")
+    private func segment(_ folder: URL) throws -> URL {
         let files = try FileManager.default.contentsOfDirectory(
-            at: database, includingPropertiesForKeys: [.fileSizeKey])
-        let tables = try files.filter { $0.pathExtension == "sst" }.map { file in
-            (file, try file.resourceValues(forKeys: [.fileSizeKey]).fileSize ?? 0)
-        }
-        return try #require(tables.max { $0.1 < $1.1 }?.0)
-    }
-
-    /// Makes the folder the store again that it was: an undamaged file, all records in it.
-    private func restore(_ folder: URL, first records: [ChunkRecord], sound: Data) throws {
-        try FileManager.default.removeItem(at: folder.appending(path: "store"))
-        let store = try ChunkStore(in: folder)
-        try store.put(records)
-        store.close()
+            at: folder.appending(path: "store/layers"), includingPropertiesForKeys: nil)
+        return try #require(files.first)
     }
 }

@@ -8,7 +8,8 @@ import Testing
 
 @Suite struct FormatTests {
     private let key = Sample.record(1).key
-    private let header = RecordHeader(of: Sample.record(1, namespace: "tenant"), record: 7, created: 123)
+    private let header = RecordHeader(
+        of: Sample.record(1, namespace: "tenant"), place: RecordPlace(segment: 7, offset: 8192), created: 123)
 
     /// Decodes bytes from a block of exactly their size, so that a sanitizer sees any step beyond them.
     private func decode(_ bytes: [UInt8], for key: ChunkKey? = nil) throws(TesseraError) -> RecordHeader {
@@ -30,45 +31,45 @@ import Testing
                 layout: layout, codec: "fp16",
                 layers: (0..<layout.layers).map { _ in [UInt8](repeating: 1, count: .random(in: 1...9, using: &numbers))
                 })
-            let header = RecordHeader(of: chunk, record: numbers.next(), created: .random(in: .min ... .max))
+            let place = RecordPlace(segment: numbers.next(), offset: .random(in: 0...(1 << 30), using: &numbers) * 4096)
+            let header = RecordHeader(of: chunk, place: place, created: .random(in: .min ... .max, using: &numbers))
             #expect(try decode(header.encoded(for: chunk.key), for: chunk.key) == header)
         }
     }
 
-    @Test func `the bytes of format version 1 are still read`() throws {
+    @Test func `the bytes of a header are those of format 2`() throws {
         let chunk = ChunkRecord(
             kind: .prefix, fingerprint: Digest256(of: [9]), namespace: "n", tokens: [5, -1],
             layout: .init(
                 layers: 1, heads: 2, headDimension: 3), codec: "fp16", layers: [[1, 2, 3]])
-        let header = RecordHeader(of: chunk, record: 0x0102, created: 0x0304)
+        let header = RecordHeader(of: chunk, place: RecordPlace(segment: 0x0102, offset: 0x5000), created: 0x0304)
         let hex = header.encoded(for: chunk.key).map { String(Int($0) + 0x100, radix: 16).dropFirst() }.joined()
         #expect(
             hex
-                == "5453534b01000101020100000000000004030000000000002b4c342f5433ebe591a1da77e013d1b72475562d48578dca8b84bac6"
-                + "651c3cb901006e0400667031360100000002000000030000000200000005000000ffffffff030000003b73ae32769bceeb0b5f"
-                + "e379525ef6ed")
+                == "5453534b030001010201000000000000005000000000000004030000000000002b4c342f5433ebe591a1da77e013d1b7247556"
+                + "2d48578dca8b84bac6651c3cb901006e0400667031360100000002000000030000000200000005000000ffffffff03000000"
+                + "3b73ae32769bceeb87e501fd297f24b3")
     }
 
-    @Test func `a variant's header has version 2, which older builds leave alone, and is else as version 1`() throws {
+    @Test func `a header of another version or with fields at odds is refused`() throws {
         let variant = Sample.variant(1, behind: [2])
-        let header = RecordHeader(of: variant, record: 7, created: 123)
+        let header = RecordHeader(of: variant, place: RecordPlace(segment: 7, offset: 0), created: 123)
         let bytes = header.encoded(for: variant.key)
-        #expect(Array(bytes[4..<8]) == [2, 0, 0, 2])
+        #expect(Array(bytes[4..<8]) == [3, 0, 0, 2])
         #expect(try decode(bytes, for: variant.key) == header)
-        var isolated = header
-        isolated.provenance = .isolated
-        #expect(isolated.encoded(for: variant.key)[8..<(bytes.count - 8)] == bytes[8..<(bytes.count - 8)])
         let seed = variant.key.digest.bytes.withUnsafeBytes { checksum($0) }
         func code(_ change: (inout [UInt8]) -> Void) -> TesseraError.Code? {
             var body = Array(bytes.dropLast(8))
             change(&body)
             return TesseraStoreTests.code { _ = try decode(ByteWriter(body).sealed(seed: seed), for: variant.key) }
         }
-        #expect(code { $0[4] = 1 } == .corrupt)
-        #expect(code { $0[4] = 0 } == .unsupported)
-        #expect(code { $0[4] = 3 } == .unsupported)
+        #expect(code { $0[4] = 2 } == .unsupported)
+        #expect(code { $0[4] = 4 } == .unsupported)
         #expect(code { $0[6] = 1 } == .corrupt)
-        #expect(code { $0[7] = 0 } == .corrupt)
+        #expect(code { $0[7] = 1 } == .corrupt)
+        #expect(code { $0[7] = 3 } == .corrupt)
+        #expect(code { $0[16] = 1 } == .corrupt, "records begin with a block")
+        #expect(code { $0[23] = 0x80 } == .corrupt)
     }
 
     @Test func `a header with any byte changed or missing is damage`() throws {
@@ -136,8 +137,8 @@ import Testing
 
     @Test func `the small records decode to what was encoded and refuse any change`() throws {
         var state = StoreState(identity: 5)
-        (state.nextRecord, state.sequence, state.nonce, state.diskCap) = (9, 8, 7, 6)
-        let segment = Segment(first: 3, last: 5, byteCount: 100, liveRecords: 2, liveBytes: 60)
+        (state.nextSegment, state.sequence, state.nonce, state.diskCap) = (9, 8, 7, 6)
+        let segment = Segment(number: 3, byteCount: 8192, liveRecords: 2, liveBytes: 60)
         let entry = JournalEntry(nonce: 4, keys: [key, Sample.record(2).key])
         func check(_ bytes: [UInt8], _ decodes: (UnsafeRawBufferPointer) throws(TesseraError) -> Bool) throws {
             #expect(try bytes.withBytes(decodes))
@@ -149,7 +150,10 @@ import Testing
             }
         }
         try check(state.encoded) { (bytes) throws(TesseraError) in try StoreState(bytes) == state }
-        try check(segment.encoded) { (bytes) throws(TesseraError) in try Segment(bytes, first: 3) == segment }
+        try check(segment.encoded) { (bytes) throws(TesseraError) in try Segment(bytes, number: 3) == segment }
+        let hole = Hole(place: RecordPlace(segment: 3, offset: 4096), layers: 4097)
+        #expect(hole.byteCount == 8192)
+        try check(hole.encoded) { (bytes) throws(TesseraError) in try Hole(bytes, place: hole.place) == hole }
         let variant = VariantRecord(behind: [key, Sample.record(2).key], statistics: [1, 2, 3])
         try check(variant.encoded(for: key, of: key)) { (bytes) throws(TesseraError) in
             try VariantRecord(bytes, for: key, of: key) == variant

@@ -19,19 +19,18 @@ import Testing
         return (taken, nil)
     }
 
-    @Test func `a put above the cap is refused, names the cap and loses nothing`() throws {
+    @Test func `a put that can't fit under the cap is refused, names the cap and loses nothing`() throws {
         try withTemporaryDirectory { folder in
-            let cap = 40 << 20
+            let cap = 16 << 20
             let store = try ChunkStore(in: folder, diskCap: cap)
-            let (taken, refusal) = fill(store, limit: 100)
+            let taken = (0..<4).map { Sample.record($0, layerBytes: 512 << 10) }
+            try store.put(taken)
+            let refusal = #expect(throws: TesseraError.self) { try store.put(Sample.record(9, layerBytes: 6 << 20)) }
             #expect(refusal?.code == .full)
-            #expect(refusal?.message.contains("disk cap of 42.0 MB") == true)
-            #expect(refusal?.message.contains("raise the cap or remove chunks") == true)
-            #expect(taken.count > 5)
+            #expect(refusal?.message.contains("disk cap of 16.8 MB") == true)
+            #expect(refusal?.message.contains("raise the cap") == true)
             #expect(try store.diskUsage() <= cap)
             for record in taken { #expect(try store.layers(of: record) == record.layers) }
-            try store.remove(taken.prefix(4).map(\.key))
-            #expect(throws: Never.self) { try store.put(Sample.record(1000, layerBytes: 512 << 10)) }
         }
     }
 
@@ -40,11 +39,16 @@ import Testing
             try ChunkStore(in: folder, diskCap: 30 << 20).close()
             let second = try ChunkStore(in: folder)
             #expect(second.diskCap == 30 << 20)
-            #expect(fill(second, limit: 100).refusal?.code == .full)
             second.close()
             let third = try ChunkStore(in: folder, diskCap: 0)
             #expect(third.diskCap == 0)
             #expect(fill(third, limit: 30).refusal == nil)
+            #expect(try third.statistics().evicted == 0)
+            third.close()
+            // One that is lowered holds at once.
+            let fourth = try ChunkStore(in: folder, diskCap: 30 << 20)
+            #expect(try fourth.diskUsage() <= 30 << 20)
+            #expect(try (1..<30).contains(fourth.statistics().evicted))
         }
     }
 
@@ -84,18 +88,14 @@ import Testing
             try withSmallDisk(at: folder, megabytes: 48) {
                 try ChunkStore(in: folder).close()
                 try withDatabase(of: folder) { database, directory in
-                    try directory.clearStaging()
                     let catalog = try Catalog(path: directory.catalog)
                     _ = try fillDisk(folder)
                     let bytes = [UInt8](repeating: 1, count: 4 << 20)
                     #expect(
                         code {
-                            let path = directory.staging + "/1.sst"
-                            let file = try LayerFileWriter(path: path, options: database.options)
-                            try bytes.withBytes { (bytes) throws(TesseraError) in
-                                try file.put(StoreKey.layer(1, 0), bytes)
-                            }
-                            _ = try file.finish()
+                            let writer = try SegmentFiles(path: directory.layers).writer(1)
+                            try bytes.withBytes(writer.append)
+                            try writer.finish()
                         } == .full)
                     #expect(
                         code {
@@ -104,11 +104,13 @@ import Testing
                             try database.write(batch)
                         } == .full)
                     let header = RecordHeader(
-                        of: Sample.record(1, namespace: String(repeating: "n", count: 1 << 20)), record: 1, created: 0)
+                        of: Sample.record(1, namespace: String(repeating: "n", count: 1 << 20)),
+                        place: RecordPlace(segment: 1, offset: 0), created: 0)
                     #expect(
                         code {
                             try catalog.apply(
-                                [(Sample.record(1).key, header)], upTo: .init(identity: 1, sequence: 1, nonce: 1))
+                                [Catalog.Change(key: Sample.record(1).key, header: header, isPinned: false)],
+                                upTo: .init(identity: 1, sequence: 1, nonce: 1))
                         } == .full)
                 }
             }

@@ -50,9 +50,12 @@ import Testing
         try withTemporaryDirectory { folder in
             try ChunkStore(in: folder).close()
             let version = folder.appending(path: "store/VERSION")
-            try Data("tessera-store 2\n".utf8).write(to: version)
+            try Data("tessera-store 3\n".utf8).write(to: version)
             let error = #expect(throws: TesseraError.self) { try ChunkStore(in: folder) }
             #expect(error?.code == .unsupported && error?.message.contains("update Tessera") == true)
+            try Data("tessera-store 1\n".utf8).write(to: version)
+            let older = #expect(throws: TesseraError.self) { try ChunkStore(in: folder) }
+            #expect(older?.code == .unsupported && older?.message.contains("warm it again") == true)
             try Data("something else\n".utf8).write(to: version)
             #expect(code { _ = try ChunkStore(in: folder) } == .invalidInput)
         }
@@ -80,6 +83,7 @@ import Testing
     @Test func `impossible options are refused`() throws {
         try withTemporaryDirectory { folder in
             #expect(code { _ = try ChunkStore(in: folder, diskCap: -1) } == .invalidInput)
+            #expect(code { _ = try ChunkStore(in: folder, diskCap: 1 << 20) } == .invalidInput)
             #expect(code { _ = try ChunkStore(in: folder, freeDiskFloor: -1) } == .invalidInput)
         }
     }

@@ -35,33 +35,43 @@ import Testing
         }
     }
 
-    @Test func `a file of which less than half is left is written anew without the rest`() throws {
+    @Test func `the blocks of a removed record are free at once, those of its neighbours stay`() throws {
         try withTemporaryDirectory { folder in
             let store = try ChunkStore(in: folder)
-            let records = (0..<6).map { Sample.record($0, layerBytes: 1 << 20) }
+            let records = (0..<6).map { Sample.record($0, layerBytes: (256 << 10) + $0) }
             try store.put(records)
             let full = try store.diskUsage()
-            try store.remove(records.dropFirst(2).map(\.key))
-            #expect(try store.diskUsage() < full - (11 << 20))
-            #expect(try store.statistics().garbageByteCount < 1 << 20)
-            for record in records.prefix(2) { #expect(try store.layers(of: record) == record.layers) }
+            try store.remove([records[0].key, records[2].key, records[5].key])
+            #expect(try store.diskUsage() < full - (3 * 768 << 10) + (64 << 10))
+            #expect(try store.statistics().garbageByteCount < 3 * 4096)
+            let left = [records[1], records[3], records[4]]
+            for record in left { #expect(try store.layers(of: record) == record.layers) }
             store.close()
             let again = try ChunkStore(in: folder)
             #expect(again.notes == [])
-            for record in records.prefix(2) { #expect(try again.layers(of: record) == record.layers) }
+            for record in left { #expect(try again.layers(of: record) == record.layers) }
+            #expect(try again.holes() == 0)
         }
     }
 
-    @Test func `a chunk found before its file was written anew is still loaded`() throws {
+    @Test func `while a segment is read no block of it is given back`() throws {
         try withTemporaryDirectory { folder in
             let store = try ChunkStore(in: folder)
-            let records = (0..<6).map { Sample.record($0, layerBytes: 1 << 20) }
+            let records = (0..<2).map { Sample.record($0, layerBytes: 64 << 10) }
             try store.put(records)
-            let found = try #require(try store.lookup(records[0]))
-            try store.remove(records.dropFirst(1).map(\.key))
-            let loaded = try #require(try store.load(found))
-            #expect(loaded.withLayer(2) { [UInt8]($0) } == records[0].layers[2])
-            #expect(try store.statistics().damaged == 0)
+            let session = try store.session()
+            let header = try #require(try session.header(records[0].key))
+            var lease: LayerReader? = try LayerReader(header, files: session.files)
+            try store.remove([records[0].key])
+            #expect(try store.holes() == 1)
+            let layers = try #require(try lease?.read(0..<3, into: session.memory))
+            #expect(layers.withLayer(2) { [UInt8]($0) } == records[0].layers[2])
+            lease = nil
+            // The next removal, of whatever, comes back to it.
+            try store.put(Sample.record(9))
+            try store.remove([Sample.record(9).key])
+            #expect(try store.holes() == 0)
+            #expect(try session.layers(0..<3, of: header) == nil)
         }
     }
 
@@ -90,5 +100,12 @@ import Testing
             #expect(try store.put(record) == .stored)
             #expect(try store.layers(of: record) == record.layers)
         }
+    }
+}
+
+extension ChunkStore {
+    /// The number of holes that wait to be given back.
+    func holes() throws -> Int {
+        try writing { (_, ledger) throws(TesseraError) in ledger.holes.count }
     }
 }

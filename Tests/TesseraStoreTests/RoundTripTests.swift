@@ -45,7 +45,7 @@ import Testing
             let store = try ChunkStore(in: folder)
             let records = (0..<5).map { Sample.record($0, layerBytes: 8 << 20) }
             try store.put(records)
-            #expect(store.ledger.withLock { $0.segments.count } == 2)
+            #expect(store.ledger.withLock { $0.segments.count } == 5)
             for record in records { #expect(try store.layers(of: record) == record.layers) }
         }
     }

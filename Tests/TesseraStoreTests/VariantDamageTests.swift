@@ -1,27 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import Foundation
-import GRDB
 import TesseraKV
 import TesseraTestSupport
 import Testing
 
 @testable import TesseraStore
-
-/// Makes a catalog what a build that knew no variants makes of the store.
-func makeOld(_ catalog: URL) throws {
-    let queue = try DatabaseQueue(path: catalog.path)
-    try queue.write { database in
-        try database.execute(
-            sql: """
-                DELETE FROM chunk WHERE provenance = 2;
-                DROP INDEX variant;
-                ALTER TABLE chunk DROP COLUMN owner;
-                DELETE FROM grdb_migrations WHERE identifier = '2';
-                """)
-    }
-    try queue.close()
-}
 
 @Suite struct VariantDamageTests {
     private let chunk = Sample.record(1)
@@ -178,7 +162,7 @@ func makeOld(_ catalog: URL) throws {
             try store.put([chunk, one])
             let key = StoreKey.header(one.key)
             var newer = try #require(try store.session().database.value(key))
-            newer[4] = 3
+            newer[4] = 4
             let seed = one.key.digest.bytes.withUnsafeBytes { checksum($0) }
             let batch = WriteBatch()
             batch.put(key, ByteWriter(Array(newer.dropLast(8))).sealed(seed: seed))

@@ -34,8 +34,11 @@ struct CatalogKeeper {
             keys.formUnion(try JournalEntry(value).keys)
             return true
         }
-        var changes: [(key: ChunkKey, header: RecordHeader?)] = []
-        for key in keys { changes.append((key, try header(key))) }
+        var changes: [Catalog.Change] = []
+        for key in keys {
+            changes.append(
+                Catalog.Change(key: key, header: try header(key), isPinned: try session.isPinned(key)))
+        }
         try catalog.apply(changes, upTo: goal)
         return .replayed
     }
@@ -44,13 +47,14 @@ struct CatalogKeeper {
     func rebuild(_ state: StoreState) throws(TesseraError) {
         var start = StoreKey.headers.start
         try catalog.rebuild(upTo: Catalog.Position(of: state)) {
-            var part: [(key: ChunkKey, header: RecordHeader?)] = []
+            var part: [Catalog.Change] = []
             try database.scan(from: start, upTo: StoreKey.headers.end) { (key, value) throws(TesseraError) in
                 start = [UInt8](key) + [0]
                 if let chunk = StoreKey.chunk(ofHeader: key), let header = try? RecordHeader(value, for: chunk),
                     try session.isComplete(header, chunk)
                 {
-                    part.append((chunk, header))
+                    part.append(
+                        Catalog.Change(key: chunk, header: header, isPinned: try session.isPinned(chunk)))
                 }
                 return part.count < 1000
             }

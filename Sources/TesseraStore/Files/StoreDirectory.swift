@@ -8,13 +8,13 @@ struct StoreDirectory: Sendable {
     let path: String
 
     var database: String { path + "/rocksdb" }
-    var staging: String { path + "/staging" }
+    var layers: String { path + "/layers" }
     var catalog: String { path + "/catalog.sqlite" }
     var holder: String { path + "/holder" }
     private var version: String { path + "/VERSION" }
 
     private static let title = "tessera-store"
-    private static let format = 1
+    private static let format = 2
 
     /// Creates the folder if it is missing and checks that it is a store of a format that this build knows.
     init(_ url: URL) throws(TesseraError) {
@@ -26,11 +26,17 @@ struct StoreDirectory: Sendable {
             throw TesseraError(.invalidInput, "\(path) is a file and not a store; name a folder")
         }
         if Self.exists(version) { try checkVersion() } else { try start() }
+        try makeFolders()
     }
 
     /// Bytes that the folder takes on disk: blocks handed out to its files.
     func byteCount() -> Int {
         Self.byteCount(path)
+    }
+
+    /// Bytes of all but the segments, which the store keeps count of.
+    func byteCountWithoutSegments() -> Int {
+        Self.byteCount(path, skipping: layers) + Self.ownByteCount(layers)
     }
 
     /// Bytes that the disk has left for us.
@@ -40,25 +46,18 @@ struct StoreDirectory: Sendable {
         return Int(clamping: UInt64(status.f_bavail) * UInt64(status.f_frsize))
     }
 
-    /// An empty folder for files under way; what a killed process left there is deleted.
-    func clearStaging() throws(TesseraError) {
-        do {
-            if Self.exists(staging) { try FileManager.default.removeItem(atPath: staging) }
-        } catch { throw TesseraError(.io, "couldn't empty \(staging): \(error.localizedDescription)") }
-        guard mkdir(staging, 0o700) == 0 else { throw failure("create \(staging) in") }
+    /// Makes the folders that a store has. On return they are on disk, names and all.
+    private func makeFolders() throws(TesseraError) {
+        var made = false
+        for folder in [database, layers] where !Self.exists(folder) {
+            guard mkdir(folder, 0o700) == 0 || errno == EEXIST else { throw fileError("create", folder) }
+            made = true
+        }
+        if made { try syncFolder(path) }
     }
 
     /// The error of a system call that has just failed on the folder.
-    func failure(_ doing: String) -> TesseraError {
-        let code = errno
-        let what = "couldn't \(doing) \(path): \(String(cString: strerror(code)))"
-        return switch code {
-        case ENOSPC, EDQUOT: TesseraError(.full, "\(what). Free some disk space or choose another folder.")
-        case EACCES, EPERM: TesseraError(.io, "\(what). A store needs a folder that this user may write to.")
-        case EROFS: TesseraError(.io, "\(what). A store needs a file system that can be written to.")
-        default: TesseraError(.io, what)
-        }
-    }
+    func failure(_ doing: String) -> TesseraError { fileError(doing, path) }
 
     private func create() throws(TesseraError) {
         do {
@@ -88,6 +87,8 @@ struct StoreDirectory: Sendable {
         guard write(file, text, text.count) == text.count, fsync(file) == 0, rename(unfinished, version) == 0 else {
             throw failure("create a store in")
         }
+        try syncFolder(path)
+        try syncFolder((path as NSString).deletingLastPathComponent)
     }
 
     private func checkVersion() throws(TesseraError) {
@@ -97,19 +98,31 @@ struct StoreDirectory: Sendable {
             throw TesseraError(.invalidInput, "\(path) is not a Tessera store: its VERSION file says something else")
         }
         guard format <= Self.format else { throw StoreState.newer }
+        guard format == Self.format else {
+            throw TesseraError(
+                .unsupported,
+                "\(path) is a store of format \(format), which this Tessera no longer reads; delete it and warm it again"
+            )
+        }
     }
 
     private static func exists(_ path: String) -> Bool {
         access(path, F_OK) == 0
     }
 
-    private static func byteCount(_ path: String) -> Int {
+    private static func byteCount(_ path: String, skipping skipped: String? = nil) -> Int {
+        if path == skipped { return 0 }
         var status = stat()
         guard lstat(path, &status) == 0 else { return 0 }
         let own = Int(status.st_blocks) * 512
         guard status.st_mode & S_IFMT == S_IFDIR else { return own }
         let names = (try? FileManager.default.contentsOfDirectory(atPath: path)) ?? []
-        return names.reduce(own) { $0 + byteCount("\(path)/\($1)") }
+        return names.reduce(own) { $0 + byteCount("\(path)/\($1)", skipping: skipped) }
+    }
+
+    private static func ownByteCount(_ path: String) -> Int {
+        var status = stat()
+        return lstat(path, &status) == 0 ? Int(status.st_blocks) * 512 : 0
     }
 }
 

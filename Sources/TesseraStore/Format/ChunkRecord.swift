@@ -83,7 +83,7 @@ package struct ChunkRecord: Sendable {
 
     /// Refuses what a header can't hold or what contradicts itself.
     func validate() throws(TesseraError) {
-        guard layers.count == layout.layers, layers.count <= StoreKey.lastLayer else {
+        guard layers.count == layout.layers, layers.count <= StoreKey.mostLayers else {
             throw TesseraError(
                 .invalidInput, "a record of \(layers.count) layers doesn't fit a layout of \(layout.layers)")
         }

@@ -14,8 +14,8 @@ struct RecordHeader: Sendable, Equatable {
 
     var kind: RecordKind
     var provenance: Provenance
-    /// The number that the layer records are stored under.
-    var record: UInt64
+    /// Where the layers lie, one after the other.
+    var place: RecordPlace
     /// Microseconds since 1970.
     var created: Int64
     var fingerprint: Digest256
@@ -26,14 +26,11 @@ struct RecordHeader: Sendable, Equatable {
     var layers: [Layer]
 
     static let magic: UInt32 = 0x4B53_5354  // "TSSK"
-    /// The version that a provenance takes. A build that knew only version 1 would take a contextual record for damage
-    /// and throw it out; a higher version it leaves alone.
-    private static func version(of provenance: Provenance) -> UInt16 {
-        provenance == .contextual ? 2 : 1
-    }
+    static let version: UInt16 = 3
     static let mostTokens = 1 << 24
     static let longestText = 1024
     static let largestLayer = 1 << 30
+    private static let furthestOffset: UInt64 = 1 << 48
 
     /// The size of all layers.
     var byteCount: Int { layers.reduce(0) { $0 + $1.byteCount } }
@@ -44,8 +41,14 @@ struct RecordHeader: Sendable, Equatable {
         return ChunkKey(fingerprint: fingerprint, namespace: namespace, chunk: tokens)
     }
 
-    init(of chunk: ChunkRecord, record: UInt64, created: Int64) {
-        (kind, provenance, self.record, self.created) = (chunk.kind, chunk.provenance, record, created)
+    /// The bytes of a range of layers in their segment.
+    func range(of layers: Range<Int>) -> Range<Int> {
+        let start = Int(place.offset) + self.layers[..<layers.lowerBound].reduce(0) { $0 + $1.byteCount }
+        return start..<start + self.layers[layers].reduce(0) { $0 + $1.byteCount }
+    }
+
+    init(of chunk: ChunkRecord, place: RecordPlace, created: Int64) {
+        (kind, provenance, self.place, self.created) = (chunk.kind, chunk.provenance, place, created)
         (fingerprint, namespace, codec) = (chunk.fingerprint, chunk.namespace, chunk.codec)
         (layout, tokens) = (chunk.layout, chunk.tokens)
         layers = chunk.layers.map { layer in
@@ -59,10 +62,11 @@ struct RecordHeader: Sendable, Equatable {
     func encoded(for key: ChunkKey) -> [UInt8] {
         var writer = ByteWriter()
         writer.add(Self.magic)
-        writer.add(Self.version(of: provenance))
+        writer.add(Self.version)
         writer.add(kind.rawValue)
         writer.add(provenance.rawValue)
-        writer.add(record)
+        writer.add(place.segment)
+        writer.add(place.offset)
         writer.add(created)
         writer.add(fingerprint)
         writer.add(namespace)
@@ -85,17 +89,17 @@ struct RecordHeader: Sendable, Equatable {
     init(_ bytes: UnsafeRawBufferPointer, for key: ChunkKey) throws(TesseraError) {
         var reader = try ByteReader(sealed: bytes, name: "a record's header", seed: Self.seed(key))
         guard try reader.number() == Self.magic else { throw reader.damaged("magic number") }
-        let version = try reader.number(UInt16.self)
-        guard (1...2).contains(version) else {
+        guard try reader.number(UInt16.self) == Self.version else {
             throw TesseraError(.unsupported, "a record has a format that only a newer Tessera reads; update Tessera")
         }
         guard let kind = RecordKind(rawValue: try reader.number()) else { throw reader.damaged("kind") }
         guard let provenance = Provenance(rawValue: try reader.number()) else { throw reader.damaged("provenance") }
-        guard version == Self.version(of: provenance), provenance != .contextual || kind == .chunk else {
-            throw reader.damaged("provenance")
-        }
+        guard (kind == .prefix) == (provenance == .prefix) else { throw reader.damaged("provenance") }
         (self.kind, self.provenance) = (kind, provenance)
-        record = try reader.number()
+        place = RecordPlace(segment: try reader.number(), offset: try reader.number())
+        guard place.offset % UInt64(RecordPlace.alignment) == 0, place.offset <= Self.furthestOffset else {
+            throw reader.damaged("place")
+        }
         created = try reader.number()
         fingerprint = try reader.digest()
         namespace = try reader.text()
@@ -121,20 +125,11 @@ struct RecordHeader: Sendable, Equatable {
         bytes.count > 7 ? Provenance(rawValue: bytes[7]) : nil
     }
 
-    /// Whether the layers of a range are all there, with the lengths and checksums that the header says.
-    func matches(_ pinned: PinnedLayers, _ range: Range<Int>) -> Bool {
-        let expected = layers[range]
-        return expected.count == pinned.layers.count
-            && zip(expected, pinned.layers).allSatisfy { layer, bytes in
-                layer.byteCount == bytes.count && layer.checksum == TesseraStore.checksum(bytes)
-            }
-    }
-
     private static func layout(_ reader: inout ByteReader) throws(TesseraError) -> KVLayout {
         let (layers, heads, dimension) = (
             try reader.number(UInt32.self), try reader.number(UInt32.self), try reader.number(UInt32.self)
         )
-        guard (1...UInt32(StoreKey.lastLayer)).contains(layers), heads > 0, dimension > 0,
+        guard (1...UInt32(StoreKey.mostLayers)).contains(layers), heads > 0, dimension > 0,
             !heads.multipliedReportingOverflow(by: dimension).overflow
         else { throw reader.damaged("layout") }
         return KVLayout(layers: Int(layers), heads: Int(heads), headDimension: Int(dimension))

@@ -2,13 +2,11 @@
 
 internal import TesseraKV
 
-/// One table file of layer records: a run of record numbers that were written together and leave the disk together.
+/// One file of layers: records that were written together, and how much of it is still used.
 struct Segment: Sendable, Equatable {
-    /// The first record in the file.
-    var first: UInt64
-    /// The last record in the file.
-    var last: UInt64
-    /// The file's size.
+    /// The file's number. Numbers only grow.
+    var number: UInt64
+    /// The file's size, a whole number of blocks.
     var byteCount: UInt64
     /// How many of its records have a header.
     var liveRecords: UInt32
@@ -17,32 +15,55 @@ struct Segment: Sendable, Equatable {
 
     var encoded: [UInt8] {
         var writer = ByteWriter()
-        writer.add(last)
         writer.add(byteCount)
         writer.add(liveRecords)
         writer.add(liveBytes)
-        return writer.sealed()
+        return writer.sealed(seed: number)
     }
 
-    init(first: UInt64, last: UInt64, byteCount: Int, liveRecords: Int, liveBytes: Int) {
-        (self.first, self.last, self.byteCount) = (first, last, UInt64(byteCount))
+    init(number: UInt64, byteCount: Int, liveRecords: Int, liveBytes: Int) {
+        (self.number, self.byteCount) = (number, UInt64(byteCount))
         (self.liveRecords, self.liveBytes) = (UInt32(liveRecords), UInt64(liveBytes))
     }
 
-    init(_ bytes: UnsafeRawBufferPointer, first: UInt64) throws(TesseraError) {
-        var reader = try ByteReader(sealed: bytes, name: "a segment's record")
-        self.first = first
-        last = try reader.number()
+    init(_ bytes: UnsafeRawBufferPointer, number: UInt64) throws(TesseraError) {
+        var reader = try ByteReader(sealed: bytes, name: "a segment's record", seed: number)
+        self.number = number
         byteCount = try reader.number()
         liveRecords = try reader.number()
         liveBytes = try reader.number()
         try reader.finish()
-        guard last >= first else { throw reader.damaged("range") }
+        guard liveBytes <= byteCount, byteCount <= UInt64(Int64.max) else { throw reader.damaged("size") }
     }
 
     /// Forgets a record that lost its header.
     mutating func release(_ byteCount: Int) {
         liveRecords -= min(1, liveRecords)
         liveBytes -= min(UInt64(byteCount), liveBytes)
+    }
+}
+
+/// The blocks of a removed record in a segment that lives on: to be given back to the disk.
+struct Hole: Sendable, Hashable {
+    var place: RecordPlace
+    /// A whole number of blocks.
+    var byteCount: UInt64
+
+    init(place: RecordPlace, layers byteCount: Int) {
+        (self.place, self.byteCount) = (place, UInt64(RecordPlace.aligned(byteCount)))
+    }
+
+    var encoded: [UInt8] {
+        var writer = ByteWriter()
+        writer.add(byteCount)
+        return writer.sealed(seed: place.segment &+ place.offset)
+    }
+
+    init(_ bytes: UnsafeRawBufferPointer, place: RecordPlace) throws(TesseraError) {
+        var reader = try ByteReader(sealed: bytes, name: "a hole's record", seed: place.segment &+ place.offset)
+        self.place = place
+        byteCount = try reader.number()
+        try reader.finish()
+        guard byteCount <= UInt64(Int64.max) - place.offset else { throw reader.damaged("size") }
     }
 }

@@ -6,8 +6,8 @@ internal import TesseraKV
 ///
 /// Numbers are big-endian, so that RocksDB's order of bytes is their order.
 enum StoreKey {
-    /// The highest number a layer can have.
-    static let lastLayer = Int(UInt16.max)
+    /// The most layers that a record can have.
+    static let mostLayers = Int(UInt16.max)
 
     /// The one record of the store's state.
     static let state = [UInt8(ascii: "m")]
@@ -22,9 +22,15 @@ enum StoreKey {
     static let quarantine = range(of: "q")
     static let variants = range(of: "v")
     static let assets = range(of: "a")
+    static let holes = range(of: "g")
+    static let pins = range(of: "p")
 
     static func header(_ key: ChunkKey) -> [UInt8] { headers.start + key.digest.bytes }
-    static func segment(_ firstRecord: UInt64) -> [UInt8] { segments.start + bigEndian(firstRecord) }
+    static func segment(_ number: UInt64) -> [UInt8] { segments.start + bigEndian(number) }
+    static func hole(_ place: RecordPlace) -> [UInt8] {
+        holes.start + bigEndian(place.segment) + bigEndian(place.offset)
+    }
+    static func pin(_ key: ChunkKey) -> [UInt8] { pins.start + key.digest.bytes }
     static func journal(_ sequence: UInt64) -> [UInt8] { journal.start + bigEndian(sequence) }
     static func fingerprint(_ digest: Digest256) -> [UInt8] { fingerprints.start + digest.bytes }
 
@@ -43,16 +49,6 @@ enum StoreKey {
     }
 
     static func asset(_ name: String) -> [UInt8] { assets.start + Array(name.utf8) }
-
-    /// The key of a layer record, in the column family of layers.
-    static func layer(_ record: UInt64, _ layer: Int) -> [UInt8] {
-        bigEndian(record) + bigEndian(UInt16(clamping: layer))
-    }
-
-    /// The record that a layer's key belongs to; nil for a key that is none.
-    static func record(ofLayer key: UnsafeRawBufferPointer) -> UInt64? {
-        key.count == 10 ? UInt64(bigEndian: key.loadUnaligned(as: UInt64.self)) : nil
-    }
 
     /// The chunk key in a header's key; nil for a key that is none.
     static func chunk(ofHeader key: UnsafeRawBufferPointer) -> ChunkKey? {
@@ -73,6 +69,14 @@ enum StoreKey {
     /// The number in a segment's or a journal entry's key; nil for a key that has none.
     static func number(_ key: UnsafeRawBufferPointer) -> UInt64? {
         key.count == 9 ? UInt64(bigEndian: key.loadUnaligned(fromByteOffset: 1, as: UInt64.self)) : nil
+    }
+
+    /// The place in a hole's key; nil for a key that has none.
+    static func place(ofHole key: UnsafeRawBufferPointer) -> RecordPlace? {
+        guard key.count == 17 else { return nil }
+        return RecordPlace(
+            segment: UInt64(bigEndian: key.loadUnaligned(fromByteOffset: 1, as: UInt64.self)),
+            offset: UInt64(bigEndian: key.loadUnaligned(fromByteOffset: 9, as: UInt64.self)))
     }
 
     private static func range(of kind: Unicode.Scalar) -> (start: [UInt8], end: [UInt8]) {

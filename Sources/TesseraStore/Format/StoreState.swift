@@ -6,8 +6,8 @@ internal import TesseraKV
 struct StoreState: Sendable, Equatable {
     /// Made when the store was, so that a catalog of another store is recognised.
     var identity: UInt64
-    /// The number that the next record gets.
-    var nextRecord: UInt64 = 1
+    /// The number that the next segment gets.
+    var nextSegment: UInt64 = 1
     /// The number of the last commit.
     var sequence: UInt64 = 0
     /// Drawn at random for the last commit, so that two histories of the same length are told apart.
@@ -15,7 +15,7 @@ struct StoreState: Sendable, Equatable {
     /// The byte cap that the store was last opened with; 0 for none.
     var diskCap: UInt64 = 0
 
-    static let version: UInt16 = 1
+    static let version: UInt16 = 2
 
     init(identity: UInt64) {
         self.identity = identity
@@ -24,7 +24,7 @@ struct StoreState: Sendable, Equatable {
     var encoded: [UInt8] {
         var writer = ByteWriter()
         writer.add(Self.version)
-        for number in [identity, nextRecord, sequence, nonce, diskCap] { writer.add(number) }
+        for number in [identity, nextSegment, sequence, nonce, diskCap] { writer.add(number) }
         return writer.sealed()
     }
 
@@ -32,7 +32,7 @@ struct StoreState: Sendable, Equatable {
         var reader = try ByteReader(sealed: bytes, name: "the store's state")
         guard try reader.number() == Self.version else { throw Self.newer }
         identity = try reader.number()
-        nextRecord = try reader.number()
+        nextSegment = try reader.number()
         sequence = try reader.number()
         nonce = try reader.number()
         diskCap = try reader.number()

@@ -1,12 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 
 internal import CRocksDB
-internal import Foundation
+internal import Synchronization
 internal import TesseraKV
 
-/// The open database: small records in the default column family, layer records in one of their own.
-///
-/// Closes when the last reference goes; pinned layers hold one.
+/// The open database of small records. It closes when the last reference goes.
 ///
 /// `@unchecked Sendable` because RocksDB's handles may be used by any number of threads at once and are never replaced.
 final class RocksDatabase: @unchecked Sendable {
@@ -14,47 +12,26 @@ final class RocksDatabase: @unchecked Sendable {
     let options: RocksOptions
     private let lock: StoreLock
     private let handle: OpaquePointer
-    private let records: OpaquePointer
-    private let layers: OpaquePointer
-    private let recordReads: OpaquePointer
-    private let layerReads: OpaquePointer
+    private let reads: OpaquePointer
     private let durableWrite: OpaquePointer
+    private let failed = Atomic(false)
+    private let writeBuffer = Atomic(RocksDatabase.largestWriteBuffer)
 
     /// Opens the database, creating it in a folder without one. It keeps the store's lock until it is closed.
     init(path: String, lock: StoreLock) throws(TesseraError) {
-        let options = RocksOptions()
-        var families: [OpaquePointer?] = [nil, nil]
-        let handle = try withCharacters(of: ["default", Self.layersName]) { (names) throws(TesseraError) in
-            try checked(path, "open the database") { error in
-                rocksdb_open_column_families(
-                    options.records, path, 2, names, [options.records, options.layers], &families, error)
-            }
-        }
-        guard let handle, let records = families[0], let layers = families[1] else {
-            throw TesseraError(.io, "couldn't open the database in \(path)")
-        }
+        // The first log is as large on disk as it may become, before anybody has read what cap there is.
+        let options = RocksOptions(writeBuffer: Self.leastWriteBuffer)
+        let handle = try checked(path, "open the database") { rocksdb_open(options.handle, path, $0) }
+        guard let handle else { throw TesseraError(.io, "couldn't open the database in \(path)") }
         (self.path, self.options, self.lock, self.handle) = (path, options, lock, handle)
-        (self.records, self.layers) = (records, layers)
-        recordReads = rocksdb_readoptions_create()
-        layerReads = rocksdb_readoptions_create()
-        // Layers carry checksums of ours, but RocksDB parses a block before we see a byte of it, and ends the process
-        // over one that contradicts itself.
-        rocksdb_readoptions_set_verify_checksums(layerReads, 1)
-        rocksdb_readoptions_set_fill_cache(layerReads, 0)
-        rocksdb_readoptions_set_pin_data(layerReads, 1)
-        rocksdb_readoptions_set_background_purge_on_iterator_cleanup(layerReads, 1)
+        reads = rocksdb_readoptions_create()
         durableWrite = rocksdb_writeoptions_create()
         rocksdb_writeoptions_set_sync(durableWrite, 1)
     }
 
-    private static let layersName = "layers"
-
     deinit {
         rocksdb_writeoptions_destroy(durableWrite)
-        rocksdb_readoptions_destroy(layerReads)
-        rocksdb_readoptions_destroy(recordReads)
-        rocksdb_column_family_handle_destroy(layers)
-        rocksdb_column_family_handle_destroy(records)
+        rocksdb_readoptions_destroy(reads)
         rocksdb_close(handle)
     }
 
@@ -63,7 +40,7 @@ final class RocksDatabase: @unchecked Sendable {
         _ key: [UInt8], _ body: (UnsafeRawBufferPointer) throws(TesseraError) -> Result
     ) throws(TesseraError) -> Result? {
         let pinned = try checked(path, "read a record") { error in
-            key.withCharacters { rocksdb_get_pinned(handle, recordReads, $0, $1, error) }
+            key.withCharacters { rocksdb_get_pinned(handle, reads, $0, $1, error) }
         }
         guard let pinned else { return nil }
         defer { rocksdb_pinnableslice_destroy(pinned) }
@@ -77,12 +54,20 @@ final class RocksDatabase: @unchecked Sendable {
         try withValue(key) { (bytes) throws(TesseraError) in [UInt8](bytes) }
     }
 
-    /// Calls `body` with each small record from `start` up to, not including, `end`, until it returns false.
+    /// Calls `body` with each record of a kind, until it returns false.
+    func scan(
+        _ kind: (start: [UInt8], end: [UInt8]),
+        _ body: (UnsafeRawBufferPointer, UnsafeRawBufferPointer) throws(TesseraError) -> Bool
+    ) throws(TesseraError) {
+        try scan(from: kind.start, upTo: kind.end, body)
+    }
+
+    /// Calls `body` with each record from `start` up to, not including, `end`, until it returns false.
     func scan(
         from start: [UInt8], upTo end: [UInt8],
         _ body: (UnsafeRawBufferPointer, UnsafeRawBufferPointer) throws(TesseraError) -> Bool
     ) throws(TesseraError) {
-        let iterator = rocksdb_create_iterator_cf(handle, recordReads, records)
+        let iterator = rocksdb_create_iterator(handle, reads)
         defer { rocksdb_iter_destroy(iterator) }
         start.withCharacters { rocksdb_iter_seek(iterator, $0, $1) }
         while rocksdb_iter_valid(iterator) != 0 {
@@ -97,57 +82,45 @@ final class RocksDatabase: @unchecked Sendable {
         try checked(path, "read records") { rocksdb_iter_get_error(iterator, $0) }
     }
 
-    /// Applies a batch to the small records; on return it is on disk.
+    /// Whether a write has failed: it may be on disk or not, and RocksDB takes no other until it is opened again.
+    var hasFailed: Bool { failed.load(ordering: .relaxed) }
+
+    /// Applies a batch; on return it is on disk.
     func write(_ batch: WriteBatch) throws(TesseraError) {
-        try checked(path, "write records") { rocksdb_write(handle, durableWrite, batch.handle, $0) }
-    }
-
-    /// Takes in finished table files of layers, all in one step; on return they are on disk.
-    func ingest(_ files: [String]) throws(TesseraError) {
-        let ingestion = rocksdb_ingestexternalfileoptions_create()
-        defer { rocksdb_ingestexternalfileoptions_destroy(ingestion) }
-        rocksdb_ingestexternalfileoptions_set_move_files(ingestion, 1)
-        try withCharacters(of: files) { (names) throws(TesseraError) in
-            try checked(path, "take in layers") { error in
-                rocksdb_ingest_external_file_cf(handle, layers, names, names.count, ingestion, error)
-            }
+        do {
+            try checked(path, "write records") { rocksdb_write(handle, durableWrite, batch.handle, $0) }
+        } catch {
+            failed.store(true, ordering: .relaxed)
+            throw error
         }
     }
 
-    /// Deletes the table files whose records all lie in `range`. Readers that pin them keep them until they let go.
-    func dropLayerFiles(_ range: ClosedRange<UInt64>) throws(TesseraError) {
-        try checked(path, "delete layers") { error in
-            StoreKey.layer(range.lowerBound, 0).withCharacters { start, startCount in
-                StoreKey.layer(range.upperBound, StoreKey.lastLayer).withCharacters {
-                    rocksdb_delete_file_in_range_cf(handle, layers, start, startCount, $0, $1, error)
-                }
-            }
+    /// Fits the memory of records, and with it the log, to a cap on the folder; 0 for none.
+    func fit(diskCap: Int) throws(TesseraError) {
+        let size = diskCap == 0 ? Self.largestWriteBuffer : min(Self.largestWriteBuffer, max(diskCap / 64, Self.leastWriteBuffer))
+        writeBuffer.store(size, ordering: .relaxed)
+        try withCharacters(of: ["write_buffer_size", String(size)]) { (texts) throws(TesseraError) in
+            try checked(path, "set options") { rocksdb_set_options(handle, 1, [texts[0]], [texts[1]], $0) }
         }
     }
 
-    /// The first record of each table file of layers.
-    func layerFiles() -> [UInt64] {
-        guard let files = rocksdb_livefiles(handle) else { return [] }
-        defer { rocksdb_livefiles_destroy(files) }
-        return (0..<rocksdb_livefiles_count(files)).compactMap { index in
-            guard String(cString: rocksdb_livefiles_column_family_name(files, index)) == Self.layersName else {
-                return nil
-            }
-            var count = 0
-            let key = rocksdb_livefiles_smallestkey(files, index, &count)
-            return StoreKey.record(ofLayer: UnsafeRawBufferPointer(start: key, count: count))
-        }
+    /// Bytes that the database may take beside what it has: a compaction of all tables, the next log, and the table that
+    /// the last one becomes.
+    func reservedByteCount() -> Int {
+        var tables: UInt64 = 0
+        if rocksdb_property_int(handle, "rocksdb.total-sst-files-size", &tables) != 0 { tables = 0 }
+        return Int(clamping: tables) + 3 * writeBuffer.load(ordering: .relaxed)
     }
 
-    /// Bytes of the table files of small records; a compaction may need as many again.
-    func recordFileByteCount() -> Int {
-        var count: UInt64 = 0
-        guard rocksdb_property_int_cf(handle, records, "rocksdb.total-sst-files-size", &count) == 0 else { return 0 }
-        return Int(clamping: count)
+    /// Writes all tables anew without what has been deleted.
+    func compact() throws(TesseraError) {
+        let flush = rocksdb_flushoptions_create()
+        defer { rocksdb_flushoptions_destroy(flush) }
+        try checked(path, "write records out") { rocksdb_flush(handle, flush, $0) }
+        rocksdb_compact_range(handle, nil, 0, nil, 0)
     }
 
-    /// An iterator over layers that pins what it has passed; the caller destroys it.
-    func layerIterator() -> OpaquePointer {
-        rocksdb_create_iterator_cf(handle, layerReads, layers)
-    }
+    private static let leastWriteBuffer = 128 << 10
+    /// Over a thousand headers of real chunks.
+    private static let largestWriteBuffer = 4 << 20
 }

@@ -44,7 +44,6 @@ extension ChunkStore {
         try writing { (session, ledger) throws(TesseraError) in
             try makeRoom(for: needed, session, &ledger)
             try session.database.write(batch)
-            ledger.writtenBytes += needed
         }
     }
 

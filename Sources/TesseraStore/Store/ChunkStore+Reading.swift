@@ -78,16 +78,15 @@ extension ChunkStore {
 
     /// Loads a record: all layers or a miss.
     ///
-    /// Every layer is found, measured and verified before this returns, so that nothing can go wrong between layer 0
-    /// and the last. No byte is copied. A record that is damaged is counted and taken out, one that was removed
-    /// meanwhile is a plain miss.
+    /// Every layer is read, measured and verified before this returns, so that nothing can go wrong between layer 0 and
+    /// the last. A record that is damaged is counted and taken out, one that was removed meanwhile is a plain miss.
     ///
     /// - Throws: Only when the store has been closed.
     package func load(_ chunk: StoredChunk) throws(TesseraError) -> LoadedChunk? {
-        guard case .whole(let chunk, let pinned) = read(chunk, chunk.header.layers.indices, try session()) else {
+        guard case .whole(let chunk, let bytes) = read(chunk, chunk.header.layers.indices, try session()) else {
             return nil
         }
-        return LoadedChunk(chunk, pinned)
+        return LoadedChunk(chunk, bytes)
     }
 
     /// Calls `body` with the bytes of one layer, verified.
@@ -99,8 +98,7 @@ extension ChunkStore {
     ) throws(TesseraError) -> Result {
         precondition(chunk.header.layers.indices.contains(layer), "layer beyond the record")
         switch read(chunk, layer..<layer + 1, try session()) {
-        case .whole(_, let pinned):
-            return try withExtendedLifetime(pinned) { () throws(TesseraError) in try body(pinned.layers[0]) }
+        case .whole(_, let bytes): return try bytes.withLayer(0, body)
         case .removed: throw TesseraError(.notFound, "the record has been removed from the store")
         case .damaged: throw TesseraError(.corrupt, "the record is damaged and was taken out of the store")
         case .failed(let error): throw error
@@ -109,41 +107,29 @@ extension ChunkStore {
 
     /// What came of reading layers.
     private enum Reading {
-        case whole(StoredChunk, PinnedLayers)
+        case whole(StoredChunk, LayerBytes)
         case removed, damaged
         case failed(TesseraError)
     }
 
-    /// Reads layers and verifies them. A record that was moved since its lookup is read where it stands now.
+    /// Reads layers and verifies them. A record that was put anew since its lookup is read where it stands now.
     private func read(_ asked: StoredChunk, _ layers: Range<Int>, _ session: StoreSession) -> Reading {
         var chunk = asked
         do {
             while true {
-                if let pinned = try verified(chunk, layers, session) { return .whole(chunk, pinned) }
+                if let bytes = try session.layers(layers, of: chunk.header) { return .whole(chunk, bytes) }
                 guard let header = try session.header(chunk.key) else { return .removed }
-                if header.record == chunk.header.record { break }
+                if header.place == chunk.header.place { break }
                 chunk = StoredChunk(key: chunk.key, header: header)
             }
             try writing { (session, ledger) throws(TesseraError) in
-                try quarantine(chunk.key, ifRecord: chunk.header.record, session, &ledger)
+                try quarantine(chunk.key, ifAt: chunk.header.place, session, &ledger)
             }
             return .damaged
         } catch {
             counters.failedReads.increment()
             note("a read failed: \(error)")
             return .failed(error)
-        }
-    }
-
-    /// The layers, when all of them are there and are what the header says; nil for damage.
-    private func verified(
-        _ chunk: StoredChunk, _ layers: Range<Int>, _ session: StoreSession
-    ) throws(TesseraError) -> PinnedLayers? {
-        do {
-            let pinned = try PinnedLayers(session.database, record: chunk.header.record, layers: layers)
-            return chunk.header.matches(pinned, layers) ? pinned : nil
-        } catch  where error.code == .corrupt {
-            return nil
         }
     }
 

@@ -3,44 +3,28 @@
 internal import TesseraKV
 
 extension ChunkStore {
-    /// Writes anew, without the rest, files of which less than half is still used.
+    /// Gives back to the disk what removed records took: deletes segments of which no record is left and frees the
+    /// blocks of holes in others.
     ///
-    /// It needs the catalog to know what a file holds, and room for what is moved; where one is lacking, the files
-    /// stay as they are and are tried again after the next removal.
+    /// It comes after the commit that removed the records. What can't be done now, because a reader holds a lease or
+    /// the disk refuses, is tried again after the next removal and when the store is opened.
     func reclaim(_ session: StoreSession, _ ledger: inout Ledger) {
-        let sparse = ledger.segments.filter { $0.byteCount > 2 * $0.liveBytes + Self.negligibleBytes }
-        for segment in sparse {
-            do {
-                try move(segment, session, &ledger)
-                // By now nothing of ours pins the file, so that it is gone when this returns.
-                if !ledger.holds(record: segment.first) { drop([segment.first...segment.last], session) }
-            } catch {
-                note("couldn't reclaim the bytes of removed records: \(error)")
-                return
+        do {
+            for segment in ledger.dead {
+                try session.files.delete(segment)
+                ledger.deleted(segment)
             }
-        }
-    }
-
-    private static let negligibleBytes: UInt64 = 1 << 20
-
-    private func move(_ segment: Segment, _ session: StoreSession, _ ledger: inout Ledger) throws(TesseraError) {
-        guard try session.catalog.position() == Catalog.Position(of: ledger.state) else { return }
-        let range = segment.first...segment.last
-        var moved: [OutgoingRecord] = []
-        for key in try session.catalog.keys(of: range) {
-            guard var header = try session.header(key), range.contains(header.record) else { continue }
-            let pinned = try PinnedLayers(session.database, record: header.record, layers: header.layers.indices)
-            guard header.matches(pinned, header.layers.indices) else {
-                try quarantine(key, session, &ledger)
-                continue
+            for hole in ledger.holes {
+                switch try session.files.punch(hole) {
+                case .done:
+                    ledger.filled(hole)
+                    ledger.measured(hole.place.segment, session.files.measure(hole.place.segment))
+                case .inUse: continue
+                case .unsupported: return
+                }
             }
-            header.record = ledger.state.nextRecord + UInt64(moved.count)
-            moved.append(OutgoingRecord(moving: key, header, pinned))
-        }
-        guard !moved.isEmpty else { return }
-        try write(moved, session, &ledger) { next in
-            for record in moved { next.release(record: segment.first, byteCount: record.header.byteCount) }
-            _ = next.removeDeadSegments()
+        } catch {
+            note("couldn't free the blocks of removed records, which the next opening does: \(error)")
         }
     }
 }

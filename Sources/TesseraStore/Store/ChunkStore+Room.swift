@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
+internal import Synchronization
 package import TesseraKV
 
 extension ChunkStore {
@@ -8,61 +9,105 @@ extension ChunkStore {
         try session().directory.byteCount()
     }
 
-    /// Bytes of records that can still be written, in batches of so many bytes: under the cap, where there is one, and
-    /// above the disk's floor.
+    /// Bytes of records that can still be written, in batches of so many bytes, without giving up others: under the
+    /// cap, where there is one, and above the disk's floor.
     package func room(batches batchBytes: Int) throws(TesseraError) -> Int {
-        let session = try session()
-        var free = session.directory.freeByteCount() - options.freeDiskFloor
-        if diskCap > 0 { free = min(free, diskCap - session.directory.byteCount()) }
-        // What `makeRoom` wants beside the layers of the last batch; headers are a few percent of small layers.
-        let reserve = Self.slackBytes + session.database.recordFileByteCount() + batchBytes / 16
-        return max(0, free - reserve)
+        try writing { (session, ledger) throws(TesseraError) in
+            var free = session.directory.freeByteCount() - options.freeDiskFloor
+            let cap = Int(clamping: ledger.state.diskCap)
+            if cap > 0 { free = min(free, cap - used(session, ledger)) }
+            // Headers are a few percent of small layers.
+            return max(0, free - reserve(session) - batchBytes / 16)
+        }
     }
 
-    /// Refuses a write that would take the folder over its cap or the disk below its floor.
-    ///
-    /// Counted are the folder's real bytes, the layers, the headers three times (in RocksDB's log, in its tables and
-    /// in the catalog), and one compaction of all headers. Walking the folder takes a moment, so it is measured anew
-    /// only where the last measure and what was written since come close to the cap.
+    /// Makes room for records; see ``makeRoom(for:_:_:)-(Int,_,_)``.
     func makeRoom(
         for records: [OutgoingRecord], _ session: StoreSession, _ ledger: inout Ledger
     ) throws(TesseraError) {
-        let layers = records.reduce(0) { $0 + $1.header.byteCount + 64 * $1.header.layers.count }
+        let layers = records.reduce(0) { $0 + $1.allocated }
+        // In RocksDB's log, in its tables and, in part, in the catalog.
         let headers = records.reduce(0) { $0 + 4 * $1.header.tokens.count + 16 * $1.header.layers.count + 512 }
         let variants = records.reduce(0) { $0 + ($1.variant?.byteCount ?? 0) }
-        let needed = layers + 3 * headers + 2 * variants + session.database.recordFileByteCount() + Self.slackBytes
-        try makeRoom(for: needed, session, &ledger)
+        try makeRoom(for: layers + 3 * headers + 2 * variants, session, &ledger)
     }
 
-    /// Refuses a write of so many bytes that would take the folder over its cap or the disk below its floor.
+    /// Makes room for a write of so many bytes: gives up records that the policy chooses until the folder, with all that
+    /// its databases may need on the way, stays under its cap.
+    ///
+    /// - Throws: `full` when it can't be: nothing has been given up then if that was clear beforehand. Also when the disk
+    ///   would go below its floor; giving up records because others fill the disk would empty the store for nothing.
     func makeRoom(for needed: Int, _ session: StoreSession, _ ledger: inout Ledger) throws(TesseraError) {
         guard session.directory.freeByteCount() - needed >= options.freeDiskFloor else {
             throw TesseraError(
                 .full,
-                "the disk of \(session.directory.path) has no room for \(Self.megabytes(needed)) above the "
-                    + "\(Self.megabytes(options.freeDiskFloor)) that are left free; free some space or remove chunks")
+                "the disk of \(session.directory.path) has no room for \(megabytes(needed)) above the "
+                    + "\(megabytes(options.freeDiskFloor)) that are left free; free some space or remove chunks")
         }
         let cap = Int(clamping: ledger.state.diskCap)
         guard cap > 0 else { return }
-        let remembered = ledger.measuredBytes.map { $0 + ledger.writtenBytes }
-        if remembered.map({ $0 + needed > cap }) ?? true || ledger.writtenBytes > Self.unmeasuredBytes {
-            (ledger.measuredBytes, ledger.writtenBytes) = (session.directory.byteCount(), 0)
-        }
-        let used = (ledger.measuredBytes ?? 0) + ledger.writtenBytes
-        guard used + needed <= cap else {
-            throw TesseraError(
-                .full,
-                "the store \(session.directory.path) takes \(Self.megabytes(used)) and \(Self.megabytes(needed)) more would "
-                    + "exceed its disk cap of \(Self.megabytes(cap)); raise the cap or remove chunks")
+        var excess = used(session, ledger) + reserve(session) + needed - cap
+        guard excess > 0 else { return }
+        let fixed = used(session, ledger) - ledger.layerBytes + (try session.catalog.pinnedByteCount())
+        guard fixed + reserve(session) + needed <= cap else { throw full(needed, session, ledger) }
+        var hasCompacted = false
+        while excess > 0 {
+            if try evict(excess, session, &ledger) == 0 {
+                guard !hasCompacted else { throw full(needed, session, ledger) }
+                try session.database.compact()
+                hasCompacted = true
+            }
+            excess = used(session, ledger) + reserve(session) + needed - cap
         }
     }
 
-    /// Room for what grows by blocks: RocksDB's manifest and log, SQLite's log.
-    private static let slackBytes = 1 << 20
-    private static let unmeasuredBytes = 256 << 20
-
-    private static func megabytes(_ bytes: Int) -> String {
-        let tenths = (max(0, bytes) + 99_999) / 100_000
-        return "\(tenths / 10).\(tenths % 10) MB"
+    /// Gives up records of some `byteCount` bytes.
+    ///
+    /// - Returns: How many.
+    private func evict(
+        _ byteCount: Int, _ session: StoreSession, _ ledger: inout Ledger
+    ) throws(TesseraError) -> Int {
+        try flushUses(session)
+        // A catalog that couldn't follow would name records that are gone, and miss those that came.
+        try CatalogKeeper(session).catchUp(with: ledger.state)
+        let candidates = EvictionCandidates { (body) throws(TesseraError) in
+            try session.catalog.forEachIdle { candidate in
+                session.files.isBeingRead(candidate.segment) ? true : try body(candidate)
+            }
+        }
+        let victims = try policy.victims(freeing: byteCount, among: candidates)
+        guard !victims.isEmpty else { return 0 }
+        let count = try remove(Set(victims), session, &ledger)
+        counters.evicted.add(count, ordering: .relaxed)
+        return count
     }
+
+    /// Bytes that the folder takes. Segments are counted as they come and go, the rest is a handful of files.
+    private func used(_ session: StoreSession, _ ledger: Ledger) -> Int {
+        session.directory.byteCountWithoutSegments() + ledger.layerBytes
+    }
+
+    /// Bytes that the databases may take at any moment, whatever is written: RocksDB's next log and the table that a log
+    /// becomes, the largest compaction, SQLite's log, and what grows by blocks.
+    private func reserve(_ session: StoreSession) -> Int {
+        session.database.reservedByteCount() + Catalog.longestLog + Self.slackBytes
+    }
+
+    private static let slackBytes = 512 << 10
+
+    private func full(_ needed: Int, _ session: StoreSession, _ ledger: Ledger) -> TesseraError {
+        let (used, reserve) = (used(session, ledger), reserve(session))
+        return TesseraError(
+            .full,
+            "\(megabytes(needed)) more would take the store \(session.directory.path), which has \(megabytes(used)) and keeps "
+                + "\(megabytes(reserve)) for its databases, over its disk cap of "
+                + "\(megabytes(Int(clamping: ledger.state.diskCap))), and there is nothing left to give up; raise the cap, "
+                + "unpin or remove chunks")
+    }
+}
+
+/// A size as messages state it, rounded up.
+func megabytes(_ bytes: Int) -> String {
+    let tenths = (max(0, bytes) + 99_999) / 100_000
+    return "\(tenths / 10).\(tenths % 10) MB"
 }

@@ -10,7 +10,8 @@ extension ChunkStore {
         return StoreStatistics(
             tallies: try session.catalog.tallies(), hits: counters.hits.value, misses: counters.misses.value,
             mismatches: counters.mismatches.value, damaged: counters.damaged.value,
-            failedReads: counters.failedReads.value, garbageByteCount: ledger.withLock { $0.garbageBytes })
+            failedReads: counters.failedReads.value, evicted: counters.evicted.value,
+            garbageByteCount: ledger.withLock { $0.garbageBytes })
     }
 
     /// How often a record was found by a lookup and when last, in microseconds since 1970; nil for one that isn't

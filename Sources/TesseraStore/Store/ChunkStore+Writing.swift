@@ -12,8 +12,14 @@ package enum PutOutcome: Sendable, Hashable {
 }
 
 extension ChunkStore {
-    /// The size from which a batch's layers go on in another file.
-    static let segmentByteCount = 64 << 20
+    /// The size from which a batch's layers go on in another segment: a chunk of a real model has one to itself, small
+    /// records share one, and no segment is a large part of what the cap allows.
+    func segmentByteCount(_ ledger: Ledger) -> Int {
+        let cap = Int(clamping: ledger.state.diskCap)
+        return cap == 0 ? Self.largestSegment : min(Self.largestSegment, max(cap / 16, 64 << 10))
+    }
+
+    private static let largestSegment = 16 << 20
 
     /// Stores one record; see ``put(_:)-([ChunkRecord])``.
     @discardableResult
@@ -23,9 +29,9 @@ extension ChunkStore {
 
     /// Stores records, all of them in one atomic step. Those whose key is there already are left alone.
     ///
-    /// When the call returns, the records are on disk: the layers' files, RocksDB's manifest and the log of headers
-    /// have been synced, three or four waits for the disk however many records there are. So hand over many small
-    /// records at once, up to some 64 MB. Killed before, none of them is there.
+    /// When the call returns, the records are on disk: their segments, the segments' names and the log of headers have
+    /// been synced, a few waits for the disk however many records there are. So hand over many small records at once,
+    /// up to some 64 MB. Killed before, none of them is there.
     ///
     /// - Returns: What was done with each, in order.
     /// - Throws: `invalidInput` for a record that contradicts itself; `full` when the cap, the free-disk floor or the
@@ -43,8 +49,7 @@ extension ChunkStore {
                 let known = isRepeat ? true : try isWhole(record.key, session, &ledger)
                 outcomes.append(known ? .alreadyThere : .stored)
                 if known { continue }
-                let number = ledger.state.nextRecord + UInt64(fresh.count)
-                fresh.append(OutgoingRecord(record, number: number, created: now))
+                fresh.append(OutgoingRecord(record, created: now))
             }
             if !fresh.isEmpty { try write(fresh, session, &ledger) }
             return outcomes
@@ -53,9 +58,8 @@ extension ChunkStore {
 
     /// Removes records; keys that aren't there are ignored.
     ///
-    /// When the call returns, none of them is found any more, also after a crash. Files of which no record is left
-    /// are deleted at once; files of which less than half is left are written anew without the rest. Chunks that are
-    /// loaded stay valid and keep their file until they go.
+    /// When the call returns, none of them is found any more, also after a crash, and their blocks are free, unless
+    /// somebody is reading them. Chunks that are loaded stay valid.
     ///
     /// - Returns: The number of records removed.
     @discardableResult
@@ -77,37 +81,31 @@ extension ChunkStore {
             }
         }
         guard !gone.isEmpty || !records.isEmpty else { return 0 }
-        var dead: [ClosedRange<UInt64>] = []
         try commit(session, &ledger) { (batch, next) in
             records.forEach(batch.delete)
             for (key, header) in gone {
                 batch.delete(StoreKey.header(key))
                 if let chunk = header.variantOwner { batch.delete(StoreKey.variant(key, of: chunk)) }
-                next.release(record: header.record, byteCount: header.byteCount)
+                next.release(header)
             }
-            dead = next.removeDeadSegments()
             return gone.map(\.key)
         }
-        drop(dead, session)
         reclaim(session, &ledger)
         return gone.count
     }
 
-    /// Writes records as the newest ones: their layers into files that RocksDB takes in, then, in one commit that
-    /// makes them exist, their headers.
-    ///
-    /// - Parameter replacing: Releases what the records replace, in the same commit.
-    func write(
-        _ records: [OutgoingRecord], _ session: StoreSession, _ ledger: inout Ledger,
-        replacing: (inout Ledger) -> Void = { _ in }
+    /// Writes records: their layers into new segments, then, in one commit that makes them exist, their headers.
+    private func write(
+        _ records: [OutgoingRecord], _ session: StoreSession, _ ledger: inout Ledger
     ) throws(TesseraError) {
         try makeRoom(for: records, session, &ledger)
-        let segments = try stage(records, session)
+        var records = records
+        let segments = place(&records, &ledger)
         do {
-            try session.database.ingest(segments.map { staged($0, session) })
+            for group in segments { try write(records[group.records], to: group.segment.number, session) }
+            try session.files.sync()
             try commit(session, &ledger) { (batch, next) in
-                replacing(&next)
-                segments.forEach { next.append($0) }
+                segments.forEach { next.append($0.segment) }
                 for record in records {
                     batch.put(StoreKey.header(record.key), record.header.encoded(for: record.key))
                     if let variant = record.variant, let chunk = record.header.variantOwner {
@@ -118,69 +116,55 @@ extension ChunkStore {
                 return records.map(\.key)
             }
         } catch {
-            for segment in segments { try? FileManager.default.removeItem(atPath: staged(segment, session)) }
-            drop(segments.map { $0.first...$0.last }, session)
+            // A commit that failed may have reached the disk all the same; the next opening knows which it was.
+            if !session.database.hasFailed { segments.forEach { try? session.files.delete($0.segment.number) } }
             throw error
         }
-        ledger.writtenBytes += segments.reduce(0) { $0 + Int($1.byteCount) }
-        ledger.writtenBytes += records.reduce(0) { $0 + ($1.variant?.byteCount ?? 0) }
+        for group in segments {
+            ledger.measured(group.segment.number, session.files.measure(group.segment.number))
+        }
     }
 
-    /// Deletes the files of ranges that no header points into. If that fails, the next opening does it.
-    func drop(_ ranges: [ClosedRange<UInt64>], _ session: StoreSession) {
-        for range in ranges {
-            do { try session.database.dropLayerFiles(range) } catch {
-                note("couldn't delete layers, which the next opening does: \(error)")
+    /// Decides where records go.
+    private func place(
+        _ records: inout [OutgoingRecord], _ ledger: inout Ledger
+    ) -> [(segment: Segment, records: Range<Int>)] {
+        let limit = segmentByteCount(ledger)
+        var segments: [(segment: Segment, records: Range<Int>)] = []
+        var number = ledger.state.nextSegment
+        var first = 0
+        while first < records.count {
+            var (next, byteCount, live) = (first, 0, 0)
+            while next < records.count, next == first || byteCount + records[next].allocated <= limit {
+                records[next].header.place = RecordPlace(segment: number, offset: UInt64(byteCount))
+                byteCount += records[next].allocated
+                live += records[next].header.byteCount
+                next += 1
             }
+            segments.append(
+                (
+                    Segment(number: number, byteCount: byteCount, liveRecords: next - first, liveBytes: live),
+                    first..<next
+                )
+            )
+            (first, number) = (next, number + 1)
         }
+        return segments
+    }
+
+    private func write(
+        _ records: ArraySlice<OutgoingRecord>, to segment: UInt64, _ session: StoreSession
+    ) throws(TesseraError) {
+        let writer = try session.files.writer(segment)
+        for record in records {
+            for layer in record.layers { try layer.withBytes(writer.append) }
+            try writer.align()
+        }
+        try writer.finish()
     }
 
     static func now() -> Int64 {
         Int64(Date().timeIntervalSince1970 * 1_000_000)
-    }
-
-    /// Writes the layers of records into staging files.
-    private func stage(_ records: [OutgoingRecord], _ session: StoreSession) throws(TesseraError) -> [Segment] {
-        var segments: [Segment] = []
-        var rest = records[...]
-        do {
-            while let first = rest.first {
-                var byteCount = 0
-                let group = rest.prefix { record in
-                    defer { byteCount += record.header.byteCount }
-                    return byteCount < Self.segmentByteCount
-                }
-                rest = rest.dropFirst(group.count)
-                let bytes = group.reduce(0) { $0 + $1.header.byteCount }
-                var segment = Segment(
-                    first: first.header.record, last: first.header.record + UInt64(group.count) - 1, byteCount: 0,
-                    liveRecords: group.count, liveBytes: bytes)
-                segments.append(segment)
-                segment.byteCount = UInt64(try write(group, to: staged(segment, session), session))
-                segments[segments.count - 1] = segment
-            }
-            return segments
-        } catch {
-            for segment in segments { try? FileManager.default.removeItem(atPath: staged(segment, session)) }
-            throw error
-        }
-    }
-
-    private func write(
-        _ records: ArraySlice<OutgoingRecord>, to path: String, _ session: StoreSession
-    ) throws(TesseraError) -> Int {
-        let file = try LayerFileWriter(path: path, options: session.database.options)
-        for record in records {
-            for layer in record.header.layers.indices {
-                let key = StoreKey.layer(record.header.record, layer)
-                try record.withLayer(layer) { (bytes) throws(TesseraError) in try file.put(key, bytes) }
-            }
-        }
-        return try file.finish()
-    }
-
-    private func staged(_ segment: Segment, _ session: StoreSession) -> String {
-        "\(session.directory.staging)/\(segment.first).sst"
     }
 
     /// Whether a record is there already; one that is damaged is taken out of the way.
@@ -189,7 +173,7 @@ extension ChunkStore {
     ) throws(TesseraError) -> Bool {
         do {
             guard let header = try session.completeHeader(key) else { return false }
-            if ledger.holds(record: header.record) { return true }
+            if ledger.holds(header) { return true }
         } catch  where error.code == .corrupt {}
         try quarantine(key, session, &ledger)
         return false

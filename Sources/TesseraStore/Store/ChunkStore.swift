@@ -14,51 +14,22 @@ package import TesseraKV
 ///
 /// ## Layout
 ///
-/// A put writes the layers of its records into table files (`SstFileWriter`, at most some 64 MB each) that RocksDB
-/// takes in as they are: no log, no memtable, no second write. Their keys are record numbers that only grow, so files
-/// never overlap, go straight to the lowest level and are never compacted; a file without a live record is unlinked
-/// (`DeleteFilesInRange`). The headers, in one batch of RocksDB's synced log, then make the records exist. A load walks
-/// an iterator that pins its data over mapped files: the layers are verified and handed on where they lie. They are
-/// verified twice, which is *walk block* below: by RocksDB's block checksums, because it ends the process over a damaged
-/// block that it parses unchecked, and by an XXH3-64 of ours, which also tells one layer from another.
+/// A put writes the layers of its records into segments, plain files of at most some 16 MB (or one record), and syncs
+/// them. The headers, in one batch of RocksDB's synced log, then make the records exist. A load reads with `pread` into
+/// memory that is used again and again, and verifies each layer once, while the processor's cache has it. Removing a
+/// record frees its blocks (a hole in the file) or deletes the file.
 ///
-/// Measured on 2026-11-23, two cores of an AMD EPYC (Zen 4), virtual disk, RocksDB 7.8.3, 512 MB in each row, GB/s.
-/// The machine was busy, so warm reads are by processor time of one thread, writes too (they include the sync, in
-/// whose time the disk gave 0.05 to 0.9), cold reads by the clock; a row is good to a factor of 1.5. *Get* is a pinned
-/// get, *walk* the pinning iterator; *block* verifies RocksDB's checksum (XXH3 as this build has it), *own* ours. In
-/// the same runs `read(2)` gave 6 to 20 from the page cache and 0.6 to 1.3 cold, and XXH3-64 ran at 15 to 55.
+/// Layers lay in RocksDB's own table files before. Those had to be mapped to be fast, and a mapped file that is cut
+/// short or fails to be read ends the process; RocksDB parses a block before we can verify it, which takes a second
+/// checksum over the same bytes; table files took tens of megabytes beyond their records, which no small cap allows,
+/// and removing one record of many meant to write the others anew. A file of our own has none of this, and headers,
+/// where a log-structured tree is at its best, stay in RocksDB.
 ///
-/// | chunks of 16 × 1 MiB | write | get block | get own | walk block | walk own | cold |
-/// |---|---|---|---|---|---|---|
-/// | **table file per 64 MB, taken in, mapped** | 1.4–2.2 | 1.2 | 1.5 | **4.1** | 19–23 | 1.1 |
-/// | the same without block checksums | 1.4–2.2 | – | 1.4 | – | 9.6 | 1.2 |
-/// | the same, not mapped | 1.4–2.0 | 0.9 | 1.0 | 1.1 | 1.2 | 0.3 |
-/// | the same, not mapped, allocator told to keep freed memory | 1.9 | 2.9 | 6.3 | 2.5 | 4.1 | 0.8 |
-/// | table file per chunk, mapped | 1.2 | 1.2 | 1.4 | 3.5 | 20 | 0.8 |
-/// | batch without log, flushed, mapped | 0.44 | 3.6 | 7.8 | 4.3 | 23 | 1.5 |
-/// | batch with synced log, mapped | 0.38 | 3.7 | 9.9 | 5.2 | 23 | 1.3 |
-/// | blob files, mapped | 0.24 | 1.1 | 8.3 | – | – | 0.6 |
-///
-/// | chunks of 8 × 32 KiB | write | get block | get own | walk block | walk own | cold |
-/// |---|---|---|---|---|---|---|
-/// | **table file per 64 MB, taken in, mapped** | 1.9 | 3.8 | 7.3 | **4.1** | 11 | 1.7 |
-/// | the same, not mapped | 1.6 | 2.7 | 5.0 | 2.8 | 4.6 | 1.2 |
-/// | table file per chunk, mapped | 0.09 | 3.5 | 6.4 | 1.8 | 9.0 | 0.6 |
-/// | batch with synced log, mapped | 0.22 | 3.6 | 6.8 | 2.3 | 6.2 | 0.6 |
-/// | blob files, mapped | 0.23 | 1.0 | 4.5 | – | – | 0.3 |
-///
-/// Pieces make no difference (4 MiB layers whole, as 1 MiB and 1 MiB layers as 256 KiB: 22, 22 and 20 by walk), so a
-/// layer is one value. A get copies unless the block cache holds the value, also from mapped files, and pays for fresh
-/// pages of memory with each copy; the walk doesn't. Blob values can't be pinned by an iterator. One file per chunk
-/// costs three waits for the disk for each. `SstFileWriter` drops what it wrote from the page cache, so the first load
-/// after a put reads the disk.
-///
-/// The price of mapping is that a table file which somebody cuts short while the store is open, or a disk that fails to
-/// read a page, ends the process; a file that is too short when the store is opened is an error.
 package final class ChunkStore: Sendable {
     /// The store's folder.
     package let directory: URL
     let options: StoreOptions
+    let policy: any EvictionPolicy = LeastRecentlyUsed()
     let counters = StoreCounters()
     let ledger: Mutex<Ledger>
     /// Commits after which the journal is cut; a test lowers it.
@@ -75,14 +46,22 @@ package final class ChunkStore: Sendable {
         guard options.diskCap ?? 0 >= 0, options.freeDiskFloor >= 0 else {
             throw TesseraError(.invalidInput, "a store's disk cap and free-disk floor can't be negative")
         }
+        if let cap = options.diskCap, cap > 0, cap < Self.leastDiskCap {
+            throw TesseraError(
+                .invalidInput,
+                "a store's databases alone take some megabytes: a disk cap is at least \(megabytes(Self.leastDiskCap))")
+        }
         let opening = try StoreOpening(directory)
         self.directory = directory
         self.options = options
         ledger = Mutex(opening.ledger)
         current = Mutex(opening.session)
         opening.notes.forEach(note)
-        try rememberCap(opening.session)
+        try applyCap(opening.session)
     }
+
+    /// The least cap that a store can have.
+    package static let leastDiskCap = 4 << 20
 
     deinit { close() }
 
@@ -123,13 +102,22 @@ package final class ChunkStore: Sendable {
         try ledger.withLock { (ledger) throws(TesseraError) in try body(try session(), &ledger) }
     }
 
-    private func rememberCap(_ session: StoreSession) throws(TesseraError) {
-        guard let cap = options.diskCap else { return }
+    private func applyCap(_ session: StoreSession) throws(TesseraError) {
         try writing { (session, ledger) throws(TesseraError) in
-            guard ledger.state.diskCap != UInt64(cap) else { return }
-            try commit(session, &ledger) { (_, next) in
-                next.state.diskCap = UInt64(cap)
-                return []
+            if let cap = options.diskCap, ledger.state.diskCap != UInt64(cap) {
+                try commit(session, &ledger) { (_, next) in
+                    next.state.diskCap = UInt64(cap)
+                    return []
+                }
+            }
+            try session.database.fit(diskCap: Int(clamping: ledger.state.diskCap))
+            reclaim(session, &ledger)
+            // A cap that was lowered holds from now on. Where it can't, writing is refused and reading goes on.
+            do throws(TesseraError) {
+                try makeRoom(for: 0, session, &ledger)
+            } catch {
+                guard error.code == .full else { throw error }
+                note(error.message)
             }
         }
     }

@@ -5,79 +5,124 @@ internal import TesseraKV
 /// The writer's books: what every commit changes besides headers. One writer at a time holds them.
 struct Ledger: Sendable {
     var state: StoreState
-    /// The files of layers, ascending by record number, never overlapping.
-    private(set) var segments: [Segment]
-    /// Bytes of the folder when it was last measured; nil before the first time.
-    var measuredBytes: Int?
-    /// Bytes written since then.
-    var writtenBytes = 0
+    /// The segments that records lie in, by number.
+    private(set) var segments: [UInt64: Segment]
+    /// Blocks of removed records that have not been given back to the disk yet.
+    private(set) var holes: Set<Hole>
+    /// Segments without a record that have not been deleted yet.
+    private(set) var dead: Set<UInt64> = []
+    /// What is on disk of each segment, dead ones included.
+    private(set) var files: [UInt64: File] = [:]
+    /// Bytes of the disk that all segments take.
+    private(set) var layerBytes = 0
     /// Commits since the journal was last cut.
     var journalLength = 0
 
-    /// The first records of segments that changed since the last commit.
+    /// Segments and holes that changed since the last commit.
     private var touched: Set<UInt64> = []
+    private var changedHoles: Set<Hole> = []
 
-    init(state: StoreState, segments: [Segment]) {
-        (self.state, self.segments) = (state, segments)
+    /// A segment's file.
+    struct File: Sendable {
+        var byteCount: Int
+        /// The bytes of the blocks that it takes.
+        var allocated: Int
     }
 
-    /// Bytes of files that no record uses.
+    init(state: StoreState, segments: [Segment] = [], holes: [Hole] = []) {
+        self.state = state
+        self.segments = Dictionary(segments.map { ($0.number, $0) }, uniquingKeysWith: { $1 })
+        self.holes = Set(holes)
+    }
+
+    /// Bytes on disk that no record uses.
     var garbageBytes: Int {
-        segments.reduce(0) { $0 + Int(clamping: $1.byteCount - min($1.liveBytes, $1.byteCount)) }
+        max(0, layerBytes - segments.values.reduce(0) { $0 + Int($1.liveBytes) })
     }
 
-    /// Adds a file of the newest records.
+    /// Adds a segment of the newest records.
     mutating func append(_ segment: Segment) {
-        segments.append(segment)
-        touched.insert(segment.first)
-        state.nextRecord = segment.last + 1
+        segments[segment.number] = segment
+        touched.insert(segment.number)
+        state.nextSegment = segment.number + 1
     }
 
-    /// Notes that a record lost its header.
-    mutating func release(record: UInt64, byteCount: Int) {
-        guard let index = index(of: record) else { return }
-        segments[index].release(byteCount)
-        touched.insert(segments[index].first)
+    /// Notes what a segment's file takes on disk; nil for one that is gone.
+    mutating func measured(_ segment: UInt64, _ file: (byteCount: Int, allocated: Int)?) {
+        layerBytes -= files[segment]?.allocated ?? 0
+        files[segment] = file.map { File(byteCount: $0.byteCount, allocated: $0.allocated) }
+        layerBytes += file?.allocated ?? 0
     }
 
-    /// Whether the file of a record is known.
-    func holds(record: UInt64) -> Bool {
-        index(of: record) != nil
+    /// Notes that a record lost its header: its blocks are to be given back.
+    mutating func release(_ header: RecordHeader) {
+        guard release(segment: header.place.segment, byteCount: header.byteCount) else { return }
+        let hole = Hole(place: header.place, layers: header.byteCount)
+        holes.insert(hole)
+        changedHoles.insert(hole)
     }
 
-    /// Takes files without a live record off the books.
+    /// Notes that a record lost its header which couldn't be read: the segment lives for less, but nobody is sure enough
+    /// of the record's place to give back its blocks.
     ///
-    /// - Returns: Their ranges of records.
-    mutating func removeDeadSegments() -> [ClosedRange<UInt64>] {
-        let dead = segments.filter { $0.liveRecords == 0 }.map { $0.first...$0.last }
-        segments.removeAll { $0.liveRecords == 0 }
-        touched.formUnion(dead.map(\.lowerBound))
-        return dead
+    /// - Returns: Whether the segment is known.
+    @discardableResult
+    mutating func release(segment: UInt64, byteCount: Int) -> Bool {
+        guard segments[segment] != nil else { return false }
+        segments[segment]?.release(byteCount)
+        touched.insert(segment)
+        return true
+    }
+
+    /// Notes that blocks have been given back.
+    mutating func filled(_ hole: Hole) {
+        holes.remove(hole)
+        changedHoles.insert(hole)
+    }
+
+    /// Notes that a dead segment has been deleted.
+    mutating func deleted(_ segment: UInt64) {
+        dead.remove(segment)
+        measured(segment, nil)
+    }
+
+    /// Whether all of a record's bytes can be there.
+    func holds(_ header: RecordHeader) -> Bool {
+        guard segments[header.place.segment] != nil, let file = files[header.place.segment] else { return false }
+        return header.range(of: header.layers.indices).upperBound <= file.byteCount
     }
 
     /// Adds the books' changes to a batch, as the next commit.
     mutating func seal(_ batch: WriteBatch, keys: [ChunkKey]) {
+        buryDead()
         state.sequence += 1
         state.nonce = .random(in: .min ... .max)
         journalLength += 1
-        for first in touched {
-            if let index = index(of: first) {
-                batch.put(StoreKey.segment(first), segments[index].encoded)
+        for number in touched {
+            if let segment = segments[number] {
+                batch.put(StoreKey.segment(number), segment.encoded)
             } else {
-                batch.delete(StoreKey.segment(first))
+                batch.delete(StoreKey.segment(number))
             }
         }
-        touched = []
+        for hole in changedHoles {
+            if holes.contains(hole) {
+                batch.put(StoreKey.hole(hole.place), hole.encoded)
+            } else {
+                batch.delete(StoreKey.hole(hole.place))
+            }
+        }
+        (touched, changedHoles) = ([], [])
         batch.put(StoreKey.state, state.encoded)
         batch.put(StoreKey.journal(state.sequence), JournalEntry(nonce: state.nonce, keys: keys).encoded)
     }
 
-    private func index(of record: UInt64) -> Int? {
-        var (low, high) = (0, segments.count)
-        while low < high {
-            let middle = (low + high) / 2
-            if segments[middle].last < record { low = middle + 1 } else { high = middle }
-        }
-        return low < segments.count && segments[low].first <= record ? low : nil
+    /// Takes segments without a record off the books, and their holes with them.
+    private mutating func buryDead() {
+        let dying = touched.filter { segments[$0]?.liveRecords == 0 }
+        guard !dying.isEmpty else { return }
+        for number in dying { segments[number] = nil }
+        for hole in holes where dying.contains(hole.place.segment) { filled(hole) }
+        dead.formUnion(dying)
     }
 }

@@ -10,6 +10,8 @@ final class StoreCounters: Sendable {
     let mismatches = Atomic(0)
     let damaged = Atomic(0)
     let failedReads = Atomic(0)
+    /// Records that were given up for room.
+    let evicted = Atomic(0)
     /// Uses that the catalog hasn't been told of yet.
     let uses = Mutex<[ChunkKey: Catalog.Use]>([:])
 }

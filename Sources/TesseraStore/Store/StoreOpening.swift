@@ -6,24 +6,22 @@ internal import TesseraKV
 /// Opening and closing a store: the steps, in order, and what each mends.
 struct StoreOpening {
     let session: StoreSession
-    let ledger: Ledger
+    private(set) var ledger: Ledger
     private(set) var notes: [String] = []
 
     init(_ url: URL) throws(TesseraError) {
         let directory = try StoreDirectory(url)
         let lock = try StoreLock(directory)
         try Self.requireSpace(directory)
-        try directory.clearStaging()
         let database = try RocksDatabase(path: directory.database, lock: lock)
         ledger = try Self.readLedger(database)
-        if try Self.dropUnclaimedFiles(database, ledger) > 0 {
-            notes.append("deleted layers of a write that was cut short")
-        }
+        let files = SegmentFiles(path: directory.layers)
         let (catalog, note) = try Self.openCatalog(directory, database)
-        session = StoreSession(directory: directory, database: database, catalog: catalog)
+        session = StoreSession(
+            directory: directory, database: database, catalog: catalog, files: files,
+            memory: MemoryPool(limit: Self.idleMemory))
+        try takeStock(files)
         if let note { notes.append(note) }
-        // A build that knew no variants may have made the catalog again, without them.
-        if catalog.wasUpgraded, try Self.holdsVariants(database) { try catalog.forget() }
         if try CatalogKeeper(session).catchUp(with: ledger.state) == .madeAgain, ledger.state.sequence > 0, note == nil
         {
             notes.append("made the catalog again: it was missing, older or another store's")
@@ -64,34 +62,39 @@ struct StoreOpening {
             try database.write(batch)
         }
         var segments: [Segment] = []
-        try database.scan(from: StoreKey.segments.start, upTo: StoreKey.segments.end) {
-            (key, value) throws(TesseraError) in
-            guard let first = StoreKey.number(key) else { return true }
-            segments.append(try Segment(value, first: first))
+        try database.scan(StoreKey.segments) { (key, value) throws(TesseraError) in
+            if let number = StoreKey.number(key) { segments.append(try Segment(value, number: number)) }
             return true
         }
-        return Ledger(state: state, segments: segments)
+        var holes: [Hole] = []
+        try database.scan(StoreKey.holes) { (key, value) throws(TesseraError) in
+            if let place = StoreKey.place(ofHole: key) { holes.append(try Hole(value, place: place)) }
+            return true
+        }
+        return Ledger(state: state, segments: segments, holes: holes)
     }
 
-    private static func holdsVariants(_ database: RocksDatabase) throws(TesseraError) -> Bool {
-        var found = false
-        try database.scan(from: StoreKey.variants.start, upTo: StoreKey.variants.end) { (_, _) throws(TesseraError) in
-            found = true
-            return false
+    /// Compares the books with the folder. Segments that no commit claims are deleted: a process was killed between
+    /// writing them and the commit, or between a removal's commit and the deletion.
+    private mutating func takeStock(_ files: SegmentFiles) throws(TesseraError) {
+        var unclaimed = 0
+        for number in try files.numbers() {
+            if ledger.segments[number] == nil {
+                try files.delete(number)
+                unclaimed += 1
+            } else {
+                ledger.measured(number, files.measure(number))
+            }
         }
-        return found
+        if unclaimed > 0 { notes.append("deleted layers of a write or a removal that was cut short") }
+        let short = ledger.segments.values.count { segment in
+            (ledger.files[segment.number]?.byteCount ?? 0) < Int(segment.byteCount)
+        }
+        if short > 0 { notes.append("\(short) files of layers are missing or cut short; their chunks are misses") }
     }
 
-    /// Deletes files of layers that no commit claims: a process was killed between writing them and the commit, or
-    /// between a removal's commit and the deletion.
-    private static func dropUnclaimedFiles(_ database: RocksDatabase, _ ledger: Ledger) throws(TesseraError) -> Int {
-        let unclaimed = database.layerFiles().filter { !ledger.holds(record: $0) }
-        for first in unclaimed {
-            let next = ledger.segments.first { $0.first > first }?.first ?? .max
-            try database.dropLayerFiles(first...next - 1)
-        }
-        return unclaimed.count
-    }
+    /// Memory that is kept for the next load.
+    private static let idleMemory = 64 << 20
 
     /// Opens the catalog. One that is not as it was sealed, or that SQLite finds damaged, is deleted and begun anew.
     private static func openCatalog(

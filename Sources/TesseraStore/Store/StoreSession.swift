@@ -7,9 +7,23 @@ final class StoreSession: Sendable {
     let directory: StoreDirectory
     let database: RocksDatabase
     let catalog: Catalog
+    let files: SegmentFiles
+    let memory: MemoryPool
 
-    init(directory: StoreDirectory, database: RocksDatabase, catalog: Catalog) {
+    init(
+        directory: StoreDirectory, database: RocksDatabase, catalog: Catalog, files: SegmentFiles, memory: MemoryPool
+    ) {
         (self.directory, self.database, self.catalog) = (directory, database, catalog)
+        (self.files, self.memory) = (files, memory)
+    }
+
+    /// Reads layers that follow each other; nil when they aren't what the header says.
+    func layers(_ layers: Range<Int>, of header: RecordHeader) throws(TesseraError) -> LayerBytes? {
+        do {
+            return try LayerReader(header, files: files).read(layers, into: memory)
+        } catch  where error.code == .notFound {
+            return nil
+        }
     }
 
     /// A record's header, decoded; nil when there is none.
@@ -17,6 +31,11 @@ final class StoreSession: Sendable {
         try database.withValue(StoreKey.header(key)) { (bytes) throws(TesseraError) in
             try RecordHeader(bytes, for: key)
         }
+    }
+
+    /// Whether a record is to stay whatever room is needed.
+    func isPinned(_ key: ChunkKey) throws(TesseraError) -> Bool {
+        try database.withValue(StoreKey.pin(key)) { (_) throws(TesseraError) in true } ?? false
     }
 
     /// A record's header, if nothing that belongs to it is missing; nil when there is none.

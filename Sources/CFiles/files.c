@@ -1,0 +1,18 @@
+// SPDX-License-Identifier: Apache-2.0
+#define _GNU_SOURCE
+#include "cfiles.h"
+
+#include <fcntl.h>
+#include <linux/falloc.h>
+#include <sys/uio.h>
+
+int cf_open_direct(const char *path) { return open(path, O_RDONLY | O_CLOEXEC | O_DIRECT); }
+
+ssize_t cf_read_cached(int file, void *bytes, size_t count, off_t offset) {
+    struct iovec place = {bytes, count};
+    return preadv2(file, &place, 1, offset, RWF_NOWAIT);
+}
+
+int cf_punch(int file, off_t offset, off_t count) {
+    return fallocate(file, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, offset, count);
+}

@@ -1,0 +1,33 @@
+// SPDX-License-Identifier: Apache-2.0
+
+/// Layers of one record in memory, verified.
+struct LayerBytes: Sendable {
+    private let memory: LayerMemory
+    /// Where each layer lies in the memory.
+    private let places: [Range<Int>]
+
+    /// - Parameters:
+    ///   - memory: What holds the layers, one after the other.
+    ///   - skipped: Bytes in front of the first.
+    ///   - byteCounts: The size of each.
+    init(_ memory: LayerMemory, skipping skipped: Int, byteCounts: some Sequence<Int>) {
+        self.memory = memory
+        var end = skipped
+        places = byteCounts.map { byteCount in
+            defer { end += byteCount }
+            return end..<end + byteCount
+        }
+    }
+
+    /// The memory that it all takes.
+    var footprint: Int { memory.bytes.count }
+
+    /// Calls `body` with the bytes of a layer, counted from the first that is here.
+    func withLayer<Result, Failure: Error>(
+        _ layer: Int, _ body: (UnsafeRawBufferPointer) throws(Failure) -> Result
+    ) throws(Failure) -> Result {
+        try withExtendedLifetime(memory) { () throws(Failure) in
+            try body(UnsafeRawBufferPointer(rebasing: UnsafeRawBufferPointer(memory.bytes)[places[layer]]))
+        }
+    }
+}
