@@ -32,6 +32,11 @@ package struct StoreStatistics: Sendable {
     package var damaged: Int
     /// Reads that failed for another reason than damage; each was a miss.
     package var failedReads: Int
+    /// Loads that found their record in memory.
+    package var hotHits: Int
+    /// Records in memory, and the bytes that they take.
+    package var hotRecords: Int
+    package var hotByteCount: Int
     /// Records that were given up to make room.
     package var evicted: Int
     /// Bytes in segments that no record uses.

@@ -43,6 +43,9 @@ package final class LoadedChunk: Sendable {
         (self.chunk, self.bytes) = (chunk, bytes)
     }
 
+    /// The memory that the record takes.
+    var footprint: Int { bytes.footprint + 4 * chunk.tokens.count + 1024 }
+
     /// Calls `body` with the bytes of a layer. They must not be used after this object is gone.
     package func withLayer<Result, Failure: Error>(
         _ layer: Int, _ body: (UnsafeRawBufferPointer) throws(Failure) -> Result

@@ -72,6 +72,18 @@ import Testing
         #expect(code { $0[23] = 0x80 } == .corrupt)
     }
 
+    @Test func `layers follow each other, and large ones have blocks of their own`() {
+        #expect(RecordPlace.layers([100, 200, 50]) == [0..<100, 100..<300, 300..<350])
+        let large = 128 << 10
+        #expect(
+            RecordPlace.layers([large, large + 1, 10, 20, large, 5])
+                == [
+                    0..<large, large..<2 * large + 1, 2 * large + 4096..<2 * large + 4106,
+                    2 * large + 4106..<2 * large + 4126, 2 * large + 8192..<3 * large + 8192,
+                    3 * large + 8192..<3 * large + 8197,
+                ])
+    }
+
     @Test func `a header with any byte changed or missing is damage`() throws {
         let bytes = header.encoded(for: key)
         for index in bytes.indices {
@@ -151,7 +163,7 @@ import Testing
         }
         try check(state.encoded) { (bytes) throws(TesseraError) in try StoreState(bytes) == state }
         try check(segment.encoded) { (bytes) throws(TesseraError) in try Segment(bytes, number: 3) == segment }
-        let hole = Hole(place: RecordPlace(segment: 3, offset: 4096), layers: 4097)
+        let hole = Hole(place: RecordPlace(segment: 3, offset: 4096), extent: 4097)
         #expect(hole.byteCount == 8192)
         try check(hole.encoded) { (bytes) throws(TesseraError) in try Hole(bytes, place: hole.place) == hole }
         let variant = VariantRecord(behind: [key, Sample.record(2).key], statistics: [1, 2, 3])

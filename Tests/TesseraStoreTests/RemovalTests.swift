@@ -64,7 +64,7 @@ import Testing
             var lease: LayerReader? = try LayerReader(header, files: session.files)
             try store.remove([records[0].key])
             #expect(try store.holes() == 1)
-            let layers = try #require(try lease?.read(0..<3, into: session.memory))
+            let layers = try #require(try lease?.read(0..<3, from: session.memory))
             #expect(layers.withLayer(2) { [UInt8]($0) } == records[0].layers[2])
             lease = nil
             // The next removal, of whatever, comes back to it.

@@ -44,10 +44,12 @@ enum Sample {
 
 extension ChunkStore {
     /// Opens a test's store in a folder of it: no byte of the disk is kept free.
-    convenience init(in folder: URL, diskCap: Int? = nil, freeDiskFloor: Int = 0) throws {
+    convenience init(
+        in folder: URL, diskCap: Int? = nil, ramCap: Int = StoreOptions.leastRAMCap, freeDiskFloor: Int = 0
+    ) throws {
         try self.init(
             directory: folder.appending(path: "store"),
-            options: StoreOptions(diskCap: diskCap, freeDiskFloor: freeDiskFloor))
+            options: StoreOptions(diskCap: diskCap, ramCap: ramCap, freeDiskFloor: freeDiskFloor))
     }
 
     func lookup(_ record: ChunkRecord) throws -> StoredChunk? {

@@ -135,15 +135,13 @@ struct `answering` {
         }
     }
 
-    /// Flips bits in the middle of every table file.
+    /// Flips bits all over every file of layers.
     private func damageLayers(in store: URL) throws {
-        let folder = store.appendingPathComponent("rocksdb")
-        for name in try FileManager.default.contentsOfDirectory(atPath: folder.path) where name.hasSuffix(".sst") {
+        let folder = store.appendingPathComponent("layers")
+        for name in try FileManager.default.contentsOfDirectory(atPath: folder.path) {
             let file = folder.appendingPathComponent(name)
             var bytes = try Data(contentsOf: file)
-            // Headers lie in small files; layers in the large ones.
-            guard bytes.count > 10_000 else { continue }
-            for place in stride(from: 500, to: bytes.count - 4000, by: 700) { bytes[place] ^= 0x10 }
+            for place in stride(from: 500, to: bytes.count, by: 700) { bytes[place] ^= 0x10 }
             try bytes.write(to: file)
         }
     }

@@ -4,49 +4,85 @@ internal import TesseraKV
 
 /// Reads the layers of one record and verifies each of them once. It holds a lease for as long as it lives.
 final class LayerReader: Sendable {
+    /// Layers that are read together, because they share blocks.
+    let groups: [Range<Int>]
     private let header: RecordHeader
+    /// Where each layer lies, counted from the record's beginning.
+    private let places: [Range<Int>]
     private let lease: SegmentLease
 
-    /// - Throws: `notFound` when the record's segment is missing.
+    /// - Throws: `notFound` when the record's segment is missing or ends before the record does.
     init(_ header: RecordHeader, files: SegmentFiles) throws(TesseraError) {
         self.header = header
+        places = header.layerRanges
+        groups = Self.groups(places)
         lease = try files.lease(header.place.segment)
+        guard Int(header.place.offset) + header.extent <= lease.file.byteCount else {
+            throw TesseraError(.notFound, "the file of layers ends before the record does")
+        }
     }
 
     /// Reads layers that follow each other; nil when one isn't what the header says.
-    func read(_ layers: Range<Int>, into pool: MemoryPool) throws(TesseraError) -> LayerBytes? {
-        let range = header.range(of: layers)
-        // Before memory is taken for what a header says.
-        guard range.upperBound <= lease.file.byteCount else { return nil }
-        let whole = ReadWindow(range)
-        let memory = pool.take(whole.byteCount)
-        var first = layers.lowerBound
-        while first < layers.upperBound {
-            let group = first..<endOfGroup(from: first, upTo: layers.upperBound)
-            let window = ReadWindow(header.range(of: group))
-            let start = window.offset - whole.offset
-            let target = UnsafeMutableRawBufferPointer(rebasing: memory.bytes[start..<start + window.byteCount])
-            guard try lease.file.read(window, into: target) else { return nil }
-            guard matches(group, UnsafeRawBufferPointer(target), from: window.skipped) else { return nil }
-            first = group.upperBound
+    func read(_ layers: Range<Int>, from pool: MemoryPool) throws(TesseraError) -> LayerBytes? {
+        let first = group(of: layers.lowerBound).lowerBound
+        let last = group(of: layers.upperBound - 1).upperBound
+        let all = first..<last
+        let memory = pool.take(window(all).byteCount)
+        for group in groups where all.overlaps(group) {
+            let target = UnsafeMutableRawBufferPointer(rebasing: memory.bytes[place(of: group, in: all)])
+            guard try readGroup(group, into: target) else { return nil }
         }
-        return LayerBytes(
-            memory, skipping: whole.skipped, byteCounts: header.layers[layers].lazy.map(\.byteCount))
+        return bytes(layers, of: all, in: memory)
     }
 
-    /// Layers are read one by one, to be verified while the processor's cache has them, except where one ends within a
-    /// block: reading the next would read that block again, over bytes that have been verified.
-    private func endOfGroup(from first: Int, upTo end: Int) -> Int {
-        var next = first + 1
-        while next < end, header.range(of: next..<next).lowerBound % RecordPlace.alignment != 0 { next += 1 }
-        return next
+    /// The memory that a run of whole groups is read into.
+    func byteCount(of layers: Range<Int>) -> Int { window(layers).byteCount }
+
+    /// Reads one group, into memory of as many bytes as it has; false when a layer isn't what the header says.
+    func readGroup(_ group: Range<Int>, into target: UnsafeMutableRawBufferPointer) throws(TesseraError) -> Bool {
+        let window = window(group)
+        guard try lease.file.read(window, into: target) else { return false }
+        let start = window.offset - Int(header.place.offset)
+        return group.allSatisfy { layer in
+            let bytes = target[places[layer].lowerBound - start..<places[layer].upperBound - start]
+            return checksum(UnsafeRawBufferPointer(rebasing: bytes)) == header.layers[layer].checksum
+        }
     }
 
-    private func matches(_ layers: Range<Int>, _ bytes: UnsafeRawBufferPointer, from skipped: Int) -> Bool {
-        var start = skipped
-        return header.layers[layers].allSatisfy { layer in
-            defer { start += layer.byteCount }
-            return checksum(UnsafeRawBufferPointer(rebasing: bytes[start..<start + layer.byteCount])) == layer.checksum
+    /// Where a group lies in memory that holds a run of layers.
+    func place(of group: Range<Int>, in layers: Range<Int>) -> Range<Int> {
+        let start = window(group).offset - window(layers).offset
+        return start..<start + window(group).byteCount
+    }
+
+    /// Layers of a run that has been read into memory.
+    func bytes(_ layers: Range<Int>, of run: Range<Int>, in memory: LayerMemory) -> LayerBytes {
+        let start = window(run).offset - Int(header.place.offset)
+        return LayerBytes(memory, at: places[layers].map { $0.lowerBound - start..<$0.upperBound - start })
+    }
+
+    /// The group that a layer belongs to.
+    func group(of layer: Int) -> Range<Int> {
+        groups.first { $0.contains(layer) } ?? layer..<layer + 1
+    }
+
+    private func window(_ layers: Range<Int>) -> ReadWindow {
+        let start = Int(header.place.offset)
+        return ReadWindow(
+            start + places[layers.lowerBound].lowerBound..<start + places[layers.upperBound - 1].upperBound)
+    }
+
+    /// Layers go one by one, to be verified while the processor's cache has them, except where one begins within a block:
+    /// reading it alone would read that block again, over bytes that have been verified.
+    private static func groups(_ places: [Range<Int>]) -> [Range<Int>] {
+        var groups: [Range<Int>] = []
+        for layer in places.indices {
+            if layer > 0, places[layer].lowerBound % RecordPlace.alignment != 0 {
+                groups[groups.count - 1] = groups[groups.count - 1].lowerBound..<layer + 1
+            } else {
+                groups.append(layer..<layer + 1)
+            }
         }
+        return groups
     }
 }

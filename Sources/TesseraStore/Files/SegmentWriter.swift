@@ -28,10 +28,10 @@ final class SegmentWriter {
         }
     }
 
-    /// Goes on at the next whole block.
-    func align() throws(TesseraError) {
-        let padding = [UInt8](repeating: 0, count: RecordPlace.aligned(byteCount) - byteCount)
-        try padding.withBytes(append)
+    /// Goes on at a place ahead, with zeros up to there.
+    func pad(to place: Int) throws(TesseraError) {
+        guard place > byteCount else { return }
+        try [UInt8](repeating: 0, count: place - byteCount).withBytes(append)
     }
 
     /// Brings the file's bytes to disk; its name needs a sync of the folder.

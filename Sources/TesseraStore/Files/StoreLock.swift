@@ -9,22 +9,18 @@ internal import TesseraKV
 final class StoreLock: Sendable {
     private let file: Int32
 
-    /// Takes the lock, or says at once who has it.
+    /// Takes the lock, or says at once who has it. (What it throws once the file is open, `deinit` closes after.)
     init(_ directory: StoreDirectory) throws(TesseraError) {
         file = open(directory.holder, O_RDWR | O_CREAT | O_CLOEXEC, 0o600)
         guard file >= 0 else { throw directory.failure("lock") }
         guard flock(file, LOCK_EX | LOCK_NB) == 0 else {
-            let error = errno == EWOULDBLOCK ? Self.held(directory) : directory.failure("lock")
-            close(file)
-            throw error
+            throw errno == EWOULDBLOCK ? Self.held(directory) : directory.failure("lock")
         }
         let process = ProcessInfo.processInfo
         let since = Date().formatted(.iso8601)
         let note = Array("\(process.processName), process \(process.processIdentifier), since \(since)\n".utf8)
         guard ftruncate(file, 0) == 0, pwrite(file, note, note.count, 0) == note.count else {
-            let error = directory.failure("lock")
-            close(file)
-            throw error
+            throw directory.failure("lock")
         }
     }
 

@@ -41,11 +41,11 @@ struct RecordHeader: Sendable, Equatable {
         return ChunkKey(fingerprint: fingerprint, namespace: namespace, chunk: tokens)
     }
 
-    /// The bytes of a range of layers in their segment.
-    func range(of layers: Range<Int>) -> Range<Int> {
-        let start = Int(place.offset) + self.layers[..<layers.lowerBound].reduce(0) { $0 + $1.byteCount }
-        return start..<start + self.layers[layers].reduce(0) { $0 + $1.byteCount }
-    }
+    /// Where the layers lie, counted from the record's beginning.
+    var layerRanges: [Range<Int>] { RecordPlace.layers(layers.lazy.map(\.byteCount)) }
+
+    /// The bytes from the beginning of the first layer to the end of the last.
+    var extent: Int { layerRanges.last?.upperBound ?? 0 }
 
     init(of chunk: ChunkRecord, place: RecordPlace, created: Int64) {
         (kind, provenance, self.place, self.created) = (chunk.kind, chunk.provenance, place, created)

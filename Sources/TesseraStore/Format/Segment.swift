@@ -49,8 +49,8 @@ struct Hole: Sendable, Hashable {
     /// A whole number of blocks.
     var byteCount: UInt64
 
-    init(place: RecordPlace, layers byteCount: Int) {
-        (self.place, self.byteCount) = (place, UInt64(RecordPlace.aligned(byteCount)))
+    init(place: RecordPlace, extent: Int) {
+        (self.place, self.byteCount) = (place, UInt64(RecordPlace.aligned(extent)))
     }
 
     var encoded: [UInt8] {

@@ -6,17 +6,8 @@ struct LayerBytes: Sendable {
     /// Where each layer lies in the memory.
     private let places: [Range<Int>]
 
-    /// - Parameters:
-    ///   - memory: What holds the layers, one after the other.
-    ///   - skipped: Bytes in front of the first.
-    ///   - byteCounts: The size of each.
-    init(_ memory: LayerMemory, skipping skipped: Int, byteCounts: some Sequence<Int>) {
-        self.memory = memory
-        var end = skipped
-        places = byteCounts.map { byteCount in
-            defer { end += byteCount }
-            return end..<end + byteCount
-        }
+    init(_ memory: LayerMemory, at places: [Range<Int>]) {
+        (self.memory, self.places) = (memory, places)
     }
 
     /// The memory that it all takes.

@@ -18,9 +18,9 @@ final class RocksDatabase: @unchecked Sendable {
     private let writeBuffer = Atomic(RocksDatabase.largestWriteBuffer)
 
     /// Opens the database, creating it in a folder without one. It keeps the store's lock until it is closed.
-    init(path: String, lock: StoreLock) throws(TesseraError) {
+    init(path: String, lock: StoreLock, blockCache: Int = 1 << 20) throws(TesseraError) {
         // The first log is as large on disk as it may become, before anybody has read what cap there is.
-        let options = RocksOptions(writeBuffer: Self.leastWriteBuffer)
+        let options = RocksOptions(writeBuffer: Self.leastWriteBuffer, blockCache: blockCache)
         let handle = try checked(path, "open the database") { rocksdb_open(options.handle, path, $0) }
         guard let handle else { throw TesseraError(.io, "couldn't open the database in \(path)") }
         (self.path, self.options, self.lock, self.handle) = (path, options, lock, handle)
@@ -97,7 +97,9 @@ final class RocksDatabase: @unchecked Sendable {
 
     /// Fits the memory of records, and with it the log, to a cap on the folder; 0 for none.
     func fit(diskCap: Int) throws(TesseraError) {
-        let size = diskCap == 0 ? Self.largestWriteBuffer : min(Self.largestWriteBuffer, max(diskCap / 64, Self.leastWriteBuffer))
+        let size =
+            diskCap == 0
+            ? Self.largestWriteBuffer : min(Self.largestWriteBuffer, max(diskCap / 64, Self.leastWriteBuffer))
         writeBuffer.store(size, ordering: .relaxed)
         try withCharacters(of: ["write_buffer_size", String(size)]) { (texts) throws(TesseraError) in
             try checked(path, "set options") { rocksdb_set_options(handle, 1, [texts[0]], [texts[1]], $0) }

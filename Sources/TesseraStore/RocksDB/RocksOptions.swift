@@ -12,8 +12,8 @@ final class RocksOptions {
     private static let xxh3: CChar = 4
 
     /// - Parameter writeBuffer: Bytes of records that are kept in memory, and in the log, before they become a table.
-    init(writeBuffer: Int) {
-        cache = rocksdb_cache_create_lru(8 << 20)
+    init(writeBuffer: Int, blockCache: Int) {
+        cache = rocksdb_cache_create_lru(blockCache)
 
         table = rocksdb_block_based_options_create()
         rocksdb_block_based_options_set_block_cache(table, cache)

@@ -17,6 +17,7 @@ extension ChunkStore {
         next.seal(batch, keys: keys)
         try session.database.write(batch)
         ledger = next
+        session.hot.drop(keys)
         updateCatalog(session, &ledger)
     }
 

@@ -83,10 +83,50 @@ extension ChunkStore {
     ///
     /// - Throws: Only when the store has been closed.
     package func load(_ chunk: StoredChunk) throws(TesseraError) -> LoadedChunk? {
-        guard case .whole(let chunk, let bytes) = read(chunk, chunk.header.layers.indices, try session()) else {
-            return nil
+        let session = try session()
+        if let hot = session.hot.find(chunk) { return hot }
+        guard case .whole(let chunk, let bytes) = read(chunk, chunk.header.layers.indices, session) else { return nil }
+        let loaded = LoadedChunk(chunk, bytes)
+        if session.hot.wants(chunk.key, byteCount: loaded.footprint) { session.hot.admit(loaded) }
+        return loaded
+    }
+
+    /// Begins to load a record whose layers are wanted one after the other: from the hot tier, or read when they are asked
+    /// for. Nil for a miss, also where its file is missing or can't be opened.
+    ///
+    /// - Throws: Only when the store has been closed.
+    package func stream(_ chunk: StoredChunk) throws(TesseraError) -> StreamedChunk? {
+        let session = try session()
+        if let hot = session.hot.find(chunk) { return StreamedChunk(hot: hot, self, session) }
+        do {
+            let reader = try LayerReader(chunk.header, files: session.files)
+            let isKept = session.hot.wants(chunk.key, byteCount: chunk.header.extent)
+            return StreamedChunk(chunk, reader, isKept: isKept, self, session)
+        } catch {
+            guard error.code == .notFound else {
+                noteFailedRead(error)
+                return nil
+            }
         }
-        return LoadedChunk(chunk, bytes)
+        do { _ = try settle(chunk, session) } catch { noteFailedRead(error) }
+        return nil
+    }
+
+    /// Counts a read that failed for another reason than damage.
+    func noteFailedRead(_ error: TesseraError) {
+        counters.failedReads.increment()
+        note("a read failed: \(error)")
+    }
+
+    /// Finds out why a record's layers aren't what its header says, and takes a damaged one out.
+    ///
+    /// - Returns: Whether the record was removed, or put anew, since it was looked up.
+    func settle(_ chunk: StoredChunk, _ session: StoreSession) throws(TesseraError) -> Bool {
+        guard let header = try session.header(chunk.key), header.place == chunk.header.place else { return true }
+        try writing { (session, ledger) throws(TesseraError) in
+            try quarantine(chunk.key, ifAt: chunk.header.place, session, &ledger)
+        }
+        return false
     }
 
     /// Calls `body` with the bytes of one layer, verified.
@@ -127,8 +167,7 @@ extension ChunkStore {
             }
             return .damaged
         } catch {
-            counters.failedReads.increment()
-            note("a read failed: \(error)")
+            noteFailedRead(error)
             return .failed(error)
         }
     }
@@ -142,8 +181,7 @@ extension ChunkStore {
                 try writing { (session, ledger) throws(TesseraError) in try quarantine(key, session, &ledger) }
             } catch { note("a damaged record couldn't be taken out: \(error)") }
         } catch {
-            counters.failedReads.increment()
-            note("a read failed: \(error)")
+            noteFailedRead(error)
         }
         return nil
     }

@@ -10,7 +10,8 @@ extension ChunkStore {
         return StoreStatistics(
             tallies: try session.catalog.tallies(), hits: counters.hits.value, misses: counters.misses.value,
             mismatches: counters.mismatches.value, damaged: counters.damaged.value,
-            failedReads: counters.failedReads.value, evicted: counters.evicted.value,
+            failedReads: counters.failedReads.value, hotHits: session.hot.hits, hotRecords: session.hot.count,
+            hotByteCount: session.hot.byteCount, evicted: counters.evicted.value,
             garbageByteCount: ledger.withLock { $0.garbageBytes })
     }
 

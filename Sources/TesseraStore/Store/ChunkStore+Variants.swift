@@ -21,8 +21,7 @@ extension ChunkStore {
                 return true
             }
         } catch {
-            counters.failedReads.increment()
-            note("a read failed: \(error)")
+            noteFailedRead(error)
         }
         for key in scan.damaged {
             do {

@@ -157,8 +157,12 @@ extension ChunkStore {
     ) throws(TesseraError) {
         let writer = try session.files.writer(segment)
         for record in records {
-            for layer in record.layers { try layer.withBytes(writer.append) }
-            try writer.align()
+            let start = writer.byteCount
+            for (layer, place) in zip(record.layers, record.header.layerRanges) {
+                try writer.pad(to: start + place.lowerBound)
+                try layer.withBytes(writer.append)
+            }
+            try writer.pad(to: start + record.allocated)
         }
         try writer.finish()
     }

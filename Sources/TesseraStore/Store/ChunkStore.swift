@@ -51,7 +51,7 @@ package final class ChunkStore: Sendable {
                 .invalidInput,
                 "a store's databases alone take some megabytes: a disk cap is at least \(megabytes(Self.leastDiskCap))")
         }
-        let opening = try StoreOpening(directory)
+        let opening = try StoreOpening(directory, try MemoryBudget(cap: options.ramCap))
         self.directory = directory
         self.options = options
         ledger = Mutex(opening.ledger)

@@ -57,7 +57,7 @@ struct Ledger: Sendable {
     /// Notes that a record lost its header: its blocks are to be given back.
     mutating func release(_ header: RecordHeader) {
         guard release(segment: header.place.segment, byteCount: header.byteCount) else { return }
-        let hole = Hole(place: header.place, layers: header.byteCount)
+        let hole = Hole(place: header.place, extent: header.extent)
         holes.insert(hole)
         changedHoles.insert(hole)
     }
@@ -89,7 +89,7 @@ struct Ledger: Sendable {
     /// Whether all of a record's bytes can be there.
     func holds(_ header: RecordHeader) -> Bool {
         guard segments[header.place.segment] != nil, let file = files[header.place.segment] else { return false }
-        return header.range(of: header.layers.indices).upperBound <= file.byteCount
+        return Int(header.place.offset) + header.extent <= file.byteCount
     }
 
     /// Adds the books' changes to a batch, as the next commit.

@@ -21,5 +21,5 @@ struct OutgoingRecord {
     }
 
     /// Bytes that its layers take on disk.
-    var allocated: Int { RecordPlace.aligned(header.byteCount) }
+    var allocated: Int { RecordPlace.aligned(header.extent) }
 }

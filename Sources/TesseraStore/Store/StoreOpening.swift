@@ -9,17 +9,17 @@ struct StoreOpening {
     private(set) var ledger: Ledger
     private(set) var notes: [String] = []
 
-    init(_ url: URL) throws(TesseraError) {
+    init(_ url: URL, _ budget: MemoryBudget) throws(TesseraError) {
         let directory = try StoreDirectory(url)
         let lock = try StoreLock(directory)
         try Self.requireSpace(directory)
-        let database = try RocksDatabase(path: directory.database, lock: lock)
+        let database = try RocksDatabase(path: directory.database, lock: lock, blockCache: budget.blocks)
         ledger = try Self.readLedger(database)
         let files = SegmentFiles(path: directory.layers)
         let (catalog, note) = try Self.openCatalog(directory, database)
         session = StoreSession(
             directory: directory, database: database, catalog: catalog, files: files,
-            memory: MemoryPool(limit: Self.idleMemory))
+            budget: budget)
         try takeStock(files)
         if let note { notes.append(note) }
         if try CatalogKeeper(session).catchUp(with: ledger.state) == .madeAgain, ledger.state.sequence > 0, note == nil
@@ -92,9 +92,6 @@ struct StoreOpening {
         }
         if short > 0 { notes.append("\(short) files of layers are missing or cut short; their chunks are misses") }
     }
-
-    /// Memory that is kept for the next load.
-    private static let idleMemory = 64 << 20
 
     /// Opens the catalog. One that is not as it was sealed, or that SQLite finds damaged, is deleted and begun anew.
     private static func openCatalog(

@@ -9,18 +9,20 @@ final class StoreSession: Sendable {
     let catalog: Catalog
     let files: SegmentFiles
     let memory: MemoryPool
+    let hot: HotTier
 
     init(
-        directory: StoreDirectory, database: RocksDatabase, catalog: Catalog, files: SegmentFiles, memory: MemoryPool
+        directory: StoreDirectory, database: RocksDatabase, catalog: Catalog, files: SegmentFiles, budget: MemoryBudget
     ) {
-        (self.directory, self.database, self.catalog) = (directory, database, catalog)
-        (self.files, self.memory) = (files, memory)
+        (self.directory, self.database, self.catalog, self.files) = (directory, database, catalog, files)
+        memory = MemoryPool(limit: budget.idle)
+        hot = HotTier(capacity: budget.hot)
     }
 
     /// Reads layers that follow each other; nil when they aren't what the header says.
     func layers(_ layers: Range<Int>, of header: RecordHeader) throws(TesseraError) -> LayerBytes? {
         do {
-            return try LayerReader(header, files: files).read(layers, into: memory)
+            return try LayerReader(header, files: files).read(layers, from: memory)
         } catch  where error.code == .notFound {
             return nil
         }
