@@ -45,7 +45,9 @@ let package = Package(
             ]),
         .target(
             name: "TesseraBench",
-            dependencies: ["Tessera", "TesseraKV", "TesseraReuse", "TesseraRetrieval", "TesseraRuntime"]),
+            dependencies: [
+                "CFiles", "Tessera", "TesseraKV", "TesseraReuse", "TesseraRetrieval", "TesseraRuntime", "TesseraStore",
+            ]),
         .executableTarget(
             name: "TesseraCLI",
             dependencies: [

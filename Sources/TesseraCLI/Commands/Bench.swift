@@ -10,7 +10,7 @@ import TesseraKV
 struct Bench: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         abstract: "Measure on this machine.",
-        subcommands: [TTFT.self, Quality.self, Trace.self, Plan.self, Engine.self, Warm.self, Memory.self])
+        subcommands: [TTFT.self, Quality.self, Trace.self, Plan.self, Engine.self, Warm.self, Memory.self, Store.self])
 }
 
 /// The model that is measured, as options.
