@@ -57,7 +57,7 @@ let package = Package(
             ]),
 
         .target(name: "TesseraTestSupport", dependencies: ["TesseraKV"], path: "Tests/TesseraTestSupport"),
-        .testTarget(name: "TesseraKVTests", dependencies: ["TesseraKV", "TesseraTestSupport"]),
+        .testTarget(name: "TesseraKVTests", dependencies: ["TesseraKV", "CKernels", "TesseraTestSupport"]),
         .testTarget(
             name: "TesseraRuntimeTests",
             dependencies: ["TesseraRuntime", "TesseraKV", "CKernels", "TesseraTestSupport"]),

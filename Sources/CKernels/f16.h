@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Single fp16 conversions in plain C, for processors without F16C and for the tails of vector loops.
+// Single fp16 and bf16 conversions in plain C, for processors without F16C and for the tails of vector loops.
 #ifndef CK_F16_H
 #define CK_F16_H
 
@@ -40,6 +40,16 @@ static inline uint16_t f16_of_f32(float value) {
     }
     uint32_t rounded = magnitude + 0xfff + ((magnitude >> 13) & 1);
     return (uint16_t)(sign | ((rounded - ((127 - 15) << 23)) >> 13));
+}
+
+static inline float f32_of_bf16(uint16_t half) { return f32_of_bits((uint32_t)half << 16); }
+
+/// Rounds to nearest, ties to even; what exceeds the range becomes infinity, NaN stays NaN.
+static inline uint16_t bf16_of_f32(float value) {
+    uint32_t bits = bits_of_f32(value);
+    uint32_t rounded = (bits + 0x7fff + (bits >> 16 & 1)) >> 16;
+    uint32_t quiet = bits >> 16 | 0x40;
+    return (uint16_t)((bits & 0x7fffffff) > 0x7f800000 ? quiet : rounded);
 }
 
 #endif

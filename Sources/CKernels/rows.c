@@ -9,13 +9,6 @@
 
 #define INLINE static inline __attribute__((always_inline))
 
-INLINE uint16_t to_bf16(float value) {
-    uint32_t bits = bits_of_f32(value);
-    uint32_t rounded = (bits + 0x7fff + (bits >> 16 & 1)) >> 16;
-    uint32_t quiet = bits >> 16 | 0x40;
-    return (uint16_t)((bits & 0x7fffffff) > 0x7f800000 ? quiet : rounded);
-}
-
 // e^x with a relative error below 3e-7, clamped where the result would leave the normal numbers.
 INLINE float exponential(float x) {
     x = x < -87.0f ? -87.0f : x;

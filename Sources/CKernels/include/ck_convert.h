@@ -12,4 +12,8 @@ size_t ck_f16_from_f32(uint16_t *out, const float *in, size_t n);
 /// Widens fp16 to fp32, exactly.
 void ck_f32_from_f16(float *out, const uint16_t *in, size_t n);
 
+/// Rounds fp32 to bf16, ties to even. Returns n, or the index of the first number that is not finite or rounds to
+/// infinity; nothing behind it is then defined.
+size_t ck_bf16_from_f32(uint16_t *out, const float *in, size_t n);
+
 #endif

@@ -29,7 +29,7 @@ public actor ContextCache {
     let runtime: any ModelRuntime
     let store: ChunkStore
     let layouts: PromptLayouts
-    let codec: any KVCodec = FP16Codec()
+    let codec: any KVCodec = HalfCodec(.fp16)
     let fingerprintDigest: Digest256
     let log: Logger
     /// Encodes chunks; it keeps the KV of the recipe's prefix between them.

@@ -22,13 +22,14 @@ public protocol KVCodec: Sendable {
     /// Decodes a layer record into a buffer: keys rotated to the slots' positions, values widened, one pass.
     ///
     /// - Parameters:
-    ///   - record: The bytes that ``encode(keys:values:layout:)`` made.
+    ///   - record: The bytes that ``encode(keys:values:layout:)`` made, at any address.
     ///   - tokens: The number of tokens in the record.
     ///   - buffer: The request's buffer, its positions set.
     ///   - layer: The layer to fill.
     ///   - slot: Where the record's first token goes; the others follow it.
     ///   - angles: The model's rotation at the positions of those slots.
-    /// - Throws: ``TesseraError`` of code `corrupt` when the record's length is not that of its tokens.
+    /// - Throws: ``TesseraError`` of code `corrupt` when the record is not one of so many tokens or holds numbers that
+    ///   are not finite. The slots' rows may then hold anything.
     func place(
         _ record: UnsafeRawBufferPointer, tokens: Int, into buffer: KVBuffer, layer: Int, at slot: Int,
         angles: RotaryAngles

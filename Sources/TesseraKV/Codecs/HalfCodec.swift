@@ -1,0 +1,58 @@
+// SPDX-License-Identifier: Apache-2.0
+
+internal import CKernels
+
+/// Keys and values as 16-bit numbers: 4 bytes for a key and a value, with a rounding error of at most 2⁻¹¹ of each
+/// number in fp16 and 2⁻⁸ in bf16.
+///
+/// A layer record is all keys, (token, KV head, dimension), then all values in the same order, little-endian.
+public struct HalfCodec: KVCodec {
+    /// The format of a number.
+    public let format: HalfFormat
+
+    /// The codec of a format.
+    public init(_ format: HalfFormat) {
+        self.format = format
+    }
+
+    /// `fp16` or `bf16`.
+    public var name: String { format.rawValue }
+
+    /// 4 · tokens · heads · head dimension.
+    public func byteCount(tokens: Int, layout: KVLayout) -> Int {
+        2 * tokens * layout.width * MemoryLayout<UInt16>.stride
+    }
+
+    /// The bytes of one layer; see ``KVCodec/encode(keys:values:layout:)``.
+    public func encode(keys: [Float], values: [Float], layout: KVLayout) throws(TesseraError) -> [UInt8] {
+        precondition(keys.count == values.count && keys.count % layout.width == 0, "keys and values of whole tokens")
+        var refused: Int?
+        let record = [UInt8](unsafeUninitializedCapacity: 4 * keys.count) { bytes, count in
+            let halves = UnsafeMutableRawBufferPointer(bytes).bindMemory(to: UInt16.self)
+            guard let start = halves.baseAddress else { return }
+            for (index, numbers) in [keys, values].enumerated() {
+                let converted = format.narrow(numbers, to: start + index * keys.count)
+                if converted < numbers.count { refused = refused ?? converted / layout.width }
+            }
+            count = 4 * keys.count
+        }
+        if let refused { throw .unkeepable(token: refused, codec: name, limit: format.limit) }
+        return record
+    }
+
+    /// Decodes a layer record into a buffer; see ``KVCodec/place(_:tokens:into:layer:at:angles:)``.
+    public func place(
+        _ record: UnsafeRawBufferPointer, tokens: Int, into buffer: KVBuffer, layer: Int, at slot: Int,
+        angles: RotaryAngles
+    ) throws(TesseraError) {
+        guard record.count == byteCount(tokens: tokens, layout: buffer.layout) else {
+            throw .misfit(record.count, tokens: tokens, codec: name)
+        }
+        let placement = Placement(tokens: tokens, into: buffer, layer: layer, at: slot, angles: angles)
+        guard let start = record.baseAddress, tokens > 0 else { return }
+        let storage = format.storage.whole
+        let values = start + record.count / 2
+        try placement.placeKeys(ck_stored(storage, start), of: 0..<tokens)
+        try placement.placeValues(ck_stored(storage, values), of: 0..<tokens)
+    }
+}
