@@ -25,9 +25,11 @@ let package = Package(
         .target(name: "CSuite"),
         .target(name: "CFiles"),
         .systemLibrary(name: "CXXHash", pkgConfig: "libxxhash", providers: [.apt(["libxxhash-dev"])]),
+        .systemLibrary(name: "CZstd", pkgConfig: "libzstd", providers: [.apt(["libzstd-dev"])]),
 
         // The floors: a target imports only what lies above it in this list.
-        .target(name: "TesseraKV", dependencies: ["CKernels", .product(name: "Crypto", package: "swift-crypto")]),
+        .target(
+            name: "TesseraKV", dependencies: ["CKernels", "CZstd", .product(name: "Crypto", package: "swift-crypto")]),
         .target(name: "TesseraRuntime", dependencies: ["TesseraKV", "CKernels", "COneDNN", "COpenBLAS"]),
         .target(
             name: "TesseraStore",

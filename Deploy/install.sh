@@ -10,6 +10,7 @@ packages=(
     libdnnl-dev     # oneDNN: matrix products in BF16
     libopenblas-dev # matrix products in fp32
     libxxhash-dev   # checksums of records
+    libzstd-dev     # compression of stored keys and values
     libxml2-dev     # text of HTML documents
     libicu-dev      # borders of sentences
     libcmark-dev    # text of Markdown documents

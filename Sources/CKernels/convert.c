@@ -67,3 +67,17 @@ size_t ck_bf16_from_f32(uint16_t *out, const float *in, size_t n) {
     }
     return n;
 }
+
+void ck_split_planes(uint8_t *low, uint8_t *high, const uint8_t *in, size_t n) {
+    for (size_t i = 0; i < n; i++) {
+        low[i] = in[2 * i];
+        high[i] = in[2 * i + 1];
+    }
+}
+
+void ck_join_planes(uint8_t *out, const uint8_t *low, const uint8_t *high, size_t n) {
+    for (size_t i = 0; i < n; i++) {
+        out[2 * i] = low[i];
+        out[2 * i + 1] = high[i];
+    }
+}

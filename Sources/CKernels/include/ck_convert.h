@@ -16,4 +16,8 @@ void ck_f32_from_f16(float *out, const uint16_t *in, size_t n);
 /// infinity; nothing behind it is then defined.
 size_t ck_bf16_from_f32(uint16_t *out, const float *in, size_t n);
 
+/// Parts n 16-bit numbers, little-endian, into their low and their high bytes, and joins them again.
+void ck_split_planes(uint8_t *low, uint8_t *high, const uint8_t *in, size_t n);
+void ck_join_planes(uint8_t *out, const uint8_t *low, const uint8_t *high, size_t n);
+
 #endif

@@ -7,7 +7,13 @@ public protocol KVCodec: Sendable {
     /// The codec's name, as records and options state it.
     var name: String { get }
 
-    /// The size of a layer record.
+    /// The codec of the form that a cache in memory keeps the records in, or `nil` where they stay as they are.
+    ///
+    /// Reading a record again from memory then doesn't cost its decompression again;
+    /// ``unpack(_:tokens:layout:into:)`` makes that form.
+    var unpackedCodec: (any KVCodec)? { get }
+
+    /// The largest size of a layer record, which is its size for codecs without entropy coding.
     func byteCount(tokens: Int, layout: KVLayout) -> Int
 
     /// The bytes of one layer.
@@ -34,4 +40,31 @@ public protocol KVCodec: Sendable {
         _ record: UnsafeRawBufferPointer, tokens: Int, into buffer: KVBuffer, layer: Int, at slot: Int,
         angles: RotaryAngles
     ) throws(TesseraError)
+
+    /// Writes a layer record as ``unpackedCodec`` would have encoded it, or as it is where there is none.
+    ///
+    /// - Parameters:
+    ///   - record: The bytes that ``encode(keys:values:layout:)`` made, at any address.
+    ///   - tokens: The number of tokens in the record.
+    ///   - layout: The shape of keys and values.
+    ///   - destination: As many bytes as ``byteCount(tokens:layout:)`` of that codec.
+    /// - Throws: ``TesseraError`` of code `corrupt` when the record is not one of so many tokens.
+    func unpack(
+        _ record: UnsafeRawBufferPointer, tokens: Int, layout: KVLayout, into destination: UnsafeMutableRawBufferPointer
+    ) throws(TesseraError)
+}
+
+extension KVCodec {
+    /// None: a record stays as it is.
+    public var unpackedCodec: (any KVCodec)? { nil }
+
+    /// Copies the record.
+    public func unpack(
+        _ record: UnsafeRawBufferPointer, tokens: Int, layout: KVLayout, into destination: UnsafeMutableRawBufferPointer
+    ) throws(TesseraError) {
+        let size = byteCount(tokens: tokens, layout: layout)
+        guard record.count == size else { throw .misfit(record.count, tokens: tokens, codec: name) }
+        precondition(destination.count == size, "room for the record, neither more nor less")
+        destination.copyMemory(from: record)
+    }
 }
