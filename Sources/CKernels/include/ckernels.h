@@ -9,6 +9,7 @@
 #include "ck_convert.h"
 #include "ck_cpu.h"
 #include "ck_place.h"
+#include "ck_q8.h"
 #include "ck_rows.h"
 
 #endif
