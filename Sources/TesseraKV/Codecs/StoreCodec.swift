@@ -1,0 +1,41 @@
+// SPDX-License-Identifier: Apache-2.0
+
+/// The codecs that a store can keep its records in, by their names.
+///
+/// A record's header names its codec, so records of several codecs can lie side by side:
+///
+/// ```swift
+/// let encoder = StoreCodec.q8.codec
+/// let decoder = StoreCodec.codec(named: header.codec)
+/// ```
+public enum StoreCodec: String, Sendable, CaseIterable {
+    /// IEEE half precision.
+    case fp16
+    /// bfloat16.
+    case bf16
+    /// IEEE half precision, compressed without loss.
+    case fp16Zstd = "fp16-zstd"
+    /// bfloat16, compressed without loss.
+    case bf16Zstd = "bf16-zstd"
+    /// Bytes with a scale for each 32.
+    case q8
+
+    /// The names of all, in the order of declaration.
+    public static var names: [String] { allCases.map(\.rawValue) }
+
+    /// The codec of a name, or `nil` if this build knows none.
+    public static func codec(named name: String) -> (any KVCodec)? {
+        StoreCodec(rawValue: name)?.codec
+    }
+
+    /// The codec itself, of the same name.
+    public var codec: any KVCodec {
+        switch self {
+        case .fp16: HalfCodec(.fp16)
+        case .bf16: HalfCodec(.bf16)
+        case .fp16Zstd: ZstdCodec(.fp16)
+        case .bf16Zstd: ZstdCodec(.bf16)
+        case .q8: Q8Codec()
+        }
+    }
+}
