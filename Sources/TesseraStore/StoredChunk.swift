@@ -37,10 +37,33 @@ package struct StoredChunk: Sendable {
 package final class LoadedChunk: Sendable {
     /// The record.
     package let chunk: StoredChunk
+    /// The name of the codec that reads the layers as they are here: the hot tier keeps compressed records unpacked.
+    package let codec: String
     private let bytes: LayerBytes
 
-    init(_ chunk: StoredChunk, _ bytes: LayerBytes) {
-        (self.chunk, self.bytes) = (chunk, bytes)
+    init(_ chunk: StoredChunk, codec: String? = nil, _ bytes: LayerBytes) {
+        (self.chunk, self.codec, self.bytes) = (chunk, codec ?? chunk.codec, bytes)
+    }
+
+    /// The same record in the form in which memory keeps it. One that can't be unpacked stays as it is: its reader finds
+    /// out why.
+    func unpacked(_ pool: MemoryPool) -> LoadedChunk {
+        guard let codec = StoreCodec.codec(named: codec), let plain = codec.unpackedCodec else { return self }
+        let size = plain.byteCount(tokens: chunk.tokens.count, layout: chunk.layout)
+        let places = RecordPlace.layers(repeatElement(size, count: chunk.layout.layers))
+        let memory = pool.take(places.last?.upperBound ?? 0)
+        do throws(TesseraError) {
+            for (layer, place) in places.enumerated() {
+                try withLayer(layer) { (record) throws(TesseraError) in
+                    try codec.unpack(
+                        record, tokens: chunk.tokens.count, layout: chunk.layout,
+                        into: UnsafeMutableRawBufferPointer(rebasing: memory.bytes[place]))
+                }
+            }
+        } catch {
+            return self
+        }
+        return LoadedChunk(chunk, codec: plain.name, LayerBytes(memory, at: places))
     }
 
     /// The memory that the record takes.

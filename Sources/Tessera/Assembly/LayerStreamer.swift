@@ -8,13 +8,15 @@ internal import TesseraStore
 
 /// The KV of a run of tokens, layer by layer, as a codec made it.
 protocol LayerSource: Sendable {
+    /// The key of the record that it comes from; nil for what is only in memory.
+    var key: ChunkKey? { get }
     /// The number of tokens.
     var tokenCount: Int { get }
     /// The size of all layers.
     var byteCount: Int { get }
     /// Puts one layer into a request's buffer.
     func place(
-        _ layer: Int, into buffer: KVBuffer, at slot: Int, angles: RotaryAngles, codec: any KVCodec
+        _ layer: Int, into buffer: KVBuffer, at slot: Int, angles: RotaryAngles
     ) throws(TesseraError)
 }
 
@@ -30,14 +32,17 @@ struct StoredRun: Sendable {
     var firstLayer: Int
 }
 
-extension LoadedChunk: LayerSource {
-    var tokenCount: Int { chunk.tokens.count }
-    var byteCount: Int { chunk.byteCount }
+/// A record of the store, its layers read as they are placed.
+struct StoredSource: LayerSource {
+    let chunk: StreamedChunk
+    let codec: any KVCodec
 
-    func place(
-        _ layer: Int, into buffer: KVBuffer, at slot: Int, angles: RotaryAngles, codec: any KVCodec
-    ) throws(TesseraError) {
-        try withLayer(layer) { (record) throws(TesseraError) in
+    var key: ChunkKey? { chunk.chunk.key }
+    var tokenCount: Int { chunk.chunk.tokens.count }
+    var byteCount: Int { chunk.chunk.byteCount }
+
+    func place(_ layer: Int, into buffer: KVBuffer, at slot: Int, angles: RotaryAngles) throws(TesseraError) {
+        try chunk.withLayer(layer) { (record) throws(TesseraError) in
             try codec.place(record, tokens: tokenCount, into: buffer, layer: layer, at: slot, angles: angles)
         }
     }
@@ -48,13 +53,13 @@ final class LayerStreamer: Sendable {
     private struct State {
         var requested = 0
         var failure: TesseraError?
+        var lost: Set<ChunkKey> = []
         var busy = Duration.zero
         /// The rotation of each run's tokens where they stand now; worked out with the first layer, beside everything else.
         var angles: [RotaryAngles] = []
     }
 
     private let runs: [StoredRun]
-    private let codec: any KVCodec
     private let buffer: KVBuffer
     private let rotary: RotaryTable
     private let placed: [DispatchSemaphore]
@@ -64,11 +69,10 @@ final class LayerStreamer: Sendable {
     /// How many layers ahead of the computation are asked for (``TesseraReuse/preloadDepth(layers:load:compute:)``).
     let depth: Int
 
-    init(runs: [StoredRun], codec: any KVCodec, buffer: KVBuffer, rotary: RotaryTable, depth: Int = 1) {
+    init(runs: [StoredRun], buffer: KVBuffer, rotary: RotaryTable, depth: Int = 1) {
         self.depth = depth
         self.rotary = rotary
         self.runs = runs
-        self.codec = codec
         self.buffer = buffer
         placed = (0..<buffer.layout.layers).map { _ in DispatchSemaphore(value: 0) }
     }
@@ -100,7 +104,10 @@ final class LayerStreamer: Sendable {
         queue.sync {}
     }
 
-    /// How long placing took, all layers together.
+    /// Records that turned out to be damaged, or couldn't be read, while they were placed.
+    var lost: Set<ChunkKey> { state.withLock { $0.lost } }
+
+    /// How long reading and placing took, all layers together.
     var seconds: Double { state.withLock { $0.busy.seconds } }
 
     /// What there is to place.
@@ -116,9 +123,12 @@ final class LayerStreamer: Sendable {
         }
         for (run, angles) in zip(runs, angles()) where run.firstLayer <= layer {
             do throws(TesseraError) {
-                try run.source.place(layer, into: buffer, at: run.slot, angles: angles, codec: codec)
+                try run.source.place(layer, into: buffer, at: run.slot, angles: angles)
             } catch {
-                state.withLock { $0.failure = error }
+                state.withLock { state in
+                    state.failure = error
+                    if let key = run.source.key { state.lost.insert(key) }
+                }
             }
         }
     }

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
+internal import Logging
 public import TesseraKV
 internal import TesseraReuse
 internal import TesseraRuntime
@@ -29,9 +30,8 @@ extension ContextCache {
         report.stages.tokenize = watch.lap()
 
         let room = try room(for: tokens, as: assembly, answer: options.maximumTokens)
-        let request = try assemble(tokens, as: assembly, room: room, gating: gating, report: &report)
-        _ = watch.lap()
-        let outcome = try request.prefill(runtime, logits: .last, report: &report)
+        let (request, outcome) = try prefill(
+            tokens, as: assembly, room: room, gating: gating, logits: .last, watch: &watch, report: &report)
         let repair = DecodeRepair(request, after: outcome, assembly: assembly, model: model)
         var generator = TokenGenerator(
             runtime, over: request.buffer, after: outcome.output.logits, slot: request.ids.count,
@@ -78,10 +78,9 @@ extension ContextCache {
         _ = try room(for: tokens, as: assembly, answer: 0)
         var report = ReuseReport(assembly)
         report.stages.tokenize = watch.lap()
-        let request = try assemble(
-            tokens, as: assembly, room: 0, reusesPrefix: !(all && assembly == .exact), report: &report)
-        _ = watch.lap()
-        let outcome = try request.prefill(runtime, logits: all ? .all : .last, report: &report)
+        let (request, outcome) = try prefill(
+            tokens, as: assembly, room: 0, reusesPrefix: !(all && assembly == .exact), logits: all ? .all : .last,
+            watch: &watch, report: &report)
         report.stages.prefill = watch.lap()
         report.timeToFirstToken = watch.total
         learn(from: request, outcome, report)
@@ -109,6 +108,32 @@ extension ContextCache {
         report.stages.prefill = watch.lap()
         report.timeToFirstToken = watch.total
         return (output.logits, all ? output.slots : [ids.count - 1], report)
+    }
+
+    /// Assembles a prompt and runs it. A record that turns out damaged when a layer of it is wanted is a miss after all:
+    /// everything is begun again without it, before anybody has seen any of it.
+    private func prefill(
+        _ tokens: PromptTokens, as assembly: Assembly, room: Int, reusesPrefix: Bool = true,
+        gating: Gating = .ungated, logits: PartialPrefill.Logits, watch: inout Stopwatch, report: inout ReuseReport
+    ) throws(TesseraError) -> (AssembledRequest, AssembledRequest.Outcome) {
+        defer { distrusted = [] }
+        while true {
+            var attempt = report
+            let request = try assemble(
+                tokens, as: assembly, room: room, reusesPrefix: reusesPrefix, gating: gating, report: &attempt)
+            _ = watch.lap()
+            do throws(TesseraError) {
+                let outcome = try request.prefill(runtime, logits: logits, report: &attempt)
+                report = attempt
+                return (request, outcome)
+            } catch {
+                let lost = request.streamer.lost.subtracting(distrusted)
+                guard !lost.isEmpty else { throw error }
+                log.warning("a chunk turned out damaged and is computed instead: \(error.message)")
+                distrusted.formUnion(lost)
+                knownVariants.removeAll()
+            }
+        }
     }
 
     /// How many of `answer` tokens fit behind a prompt. Contexts that share their positions take no more room than the

@@ -99,7 +99,7 @@ extension ContextCache {
                 StoredRun(
                     source: prefix, slot: 0, positions: Array(buffer.positions[..<prefixLength]), firstLayer: 0))
         }
-        let streamer = LayerStreamer(runs: runs, codec: codec, buffer: buffer, rotary: model.rotary, depth: depth)
+        let streamer = LayerStreamer(runs: runs, buffer: buffer, rotary: model.rotary, depth: depth)
         streamer.request(through: depth - 1)
 
         report.take(plan, decisions: decisions, selector: selector, layers: model.layout.layers)
@@ -181,7 +181,7 @@ extension ContextCache {
         let plan = AssemblyPlan(
             length: layout.ids.count, prefix: 0, hits: layout.contexts.map { ReusedChunk(slots: $0) }, selector: .none,
             ratio: 0, layers: model.layout.layers)
-        let streamer = LayerStreamer(runs: runs, codec: codec, buffer: buffer, rotary: model.rotary)
+        let streamer = LayerStreamer(runs: runs, buffer: buffer, rotary: model.rotary)
         streamer.request(through: 0)
         report.take(plan, decisions: decisions, selector: .none, layers: model.layout.layers)
         report.promptTokens = layout.ids.count

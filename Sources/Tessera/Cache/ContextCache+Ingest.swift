@@ -60,13 +60,13 @@ extension ContextCache {
 
     @discardableResult
     func ingest(
-        _ wanted: [PendingRecord], progress: ((IngestProgress) -> Void)? = nil
+        _ wanted: [PendingRecord], sparing scope: RecordScope? = nil, progress: ((IngestProgress) -> Void)? = nil
     ) throws(TesseraError) -> IngestProgress {
         var done = IngestProgress()
         let missing = try missing(of: wanted)
         guard !missing.isEmpty else { return done }
         try makeRoom(for: missing.reduce(0) { $0 + ($1.kind == .chunk ? recordBytes(tokens: $1.tokens.count) : 0) })
-        let writer = RecordWriter(store: store)
+        let writer = RecordWriter(store: store, sparing: scope)
         do throws(TesseraError) {
             for pending in missing {
                 var watch = Stopwatch()

@@ -156,7 +156,8 @@ extension ContextCache {
 
     /// Loads a record; nil, and a word to the log, where it can't be trusted.
     func load(_ candidate: FoundContext.Candidate) -> (any LayerSource)? {
-        trusted("a chunk") { () throws(TesseraError) -> (any LayerSource)? in
+        guard !distrusted.contains(candidate.key) else { return nil }
+        return trusted("a chunk") { () throws(TesseraError) -> (any LayerSource)? in
             switch candidate.place {
             case .held(let chunk): return chunk
             case .isolated(let chunk): return try load(chunk)
@@ -168,9 +169,13 @@ extension ContextCache {
         }
     }
 
-    func load(_ chunk: StoredChunk) throws(TesseraError) -> LoadedChunk? {
-        guard chunk.layout == model.layout, chunk.codec == codec.name else { return nil }
-        return try store.load(chunk)
+    func load(_ chunk: StoredChunk) throws(TesseraError) -> StoredSource? {
+        guard chunk.layout == model.layout, !distrusted.contains(chunk.key) else { return nil }
+        guard let streamed = try store.stream(chunk) else { return nil }
+        guard let codec = StoreCodec.codec(named: streamed.codec) else {
+            throw TesseraError(.unsupported, "its codec \(streamed.codec) is one of a newer Tessera")
+        }
+        return StoredSource(chunk: streamed, codec: codec)
     }
 
     /// Turns a failure to load into a miss: an answer never fails because a cache did.

@@ -29,7 +29,8 @@ public actor ContextCache {
     let runtime: any ModelRuntime
     let store: ChunkStore
     let layouts: PromptLayouts
-    let codec: any KVCodec = HalfCodec(.fp16)
+    /// What new records are made with.
+    let codec: any KVCodec
     let fingerprintDigest: Digest256
     let log: Logger
     /// Encodes chunks; it keeps the KV of the recipe's prefix between them.
@@ -38,6 +39,8 @@ public actor ContextCache {
     var knownVariants: [ChunkKey: [KnownVariant]] = [:]
     /// Chunks that are held in memory for a bench.
     var heldChunks: [ChunkKey: [EncodedChunk]] = [:]
+    /// Records that failed to load within the request under way.
+    var distrusted: Set<ChunkKey> = []
     /// What stored chunks are worth.
     var shelf: VariantShelf
     /// The most bytes that chunks may take; nil for no limit but the store's.
@@ -78,7 +81,7 @@ public actor ContextCache {
                 model: path, options: .init(precision: options.precision, threads: options.threads, weights: known))
         }
         func openStore() throws(TesseraError) -> ChunkStore {
-            try ChunkStore(directory: folder, options: StoreOptions(diskCap: options.diskCap))
+            try ChunkStore(directory: folder, options: options.store)
         }
         // A model that can't be run leaves no store behind; where there is one, a process that holds it is worth knowing
         // before a model is loaded.
@@ -104,7 +107,7 @@ public actor ContextCache {
     /// - Throws: ``TesseraError`` as ``init(model:store:options:)``.
     public init(runtime: any ModelRuntime, store: String, options: ContextCacheOptions = .init()) throws(TesseraError) {
         let chunks = try ChunkStore(
-            directory: URL(fileURLWithPath: store), options: StoreOptions(diskCap: options.diskCap))
+            directory: URL(fileURLWithPath: store), options: options.store)
         try self.init(runtime: runtime, store: chunks, options: options)
         try enter()
     }
@@ -128,6 +131,7 @@ public actor ContextCache {
         self.runtime = runtime
         self.store = store
         self.options = options
+        codec = options.storeCodec.codec
         log = options.logger
         model = runtime.model
         tokenizer = runtime.tokenizer
@@ -171,9 +175,9 @@ public actor ContextCache {
         promptTokens(prompt).ids
     }
 
-    /// The bytes that the store's codec makes of one token.
+    /// The bytes that the store's codec makes of one token of a long chunk, uncompressed.
     package nonisolated var bytesPerToken: Int {
-        model.layout.layers * codec.byteCount(tokens: 1, layout: model.layout)
+        model.layout.layers * codec.byteCount(tokens: 1024, layout: model.layout) / 1024
     }
 
     /// Closes the store and gives its lock up; later calls throw. Without it, that happens with the last reference.

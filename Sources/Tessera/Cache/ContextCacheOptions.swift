@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 
 public import Logging
+public import TesseraKV
 public import TesseraRuntime
+internal import TesseraStore
 
 /// The neutral text that each chunk is encoded behind.
 ///
@@ -39,6 +41,11 @@ public struct ContextCacheOptions: Sendable {
     public var recipe: Recipe
     /// The most bytes that the store may take on disk; nil keeps what the store remembers.
     public var diskCap: Int?
+    /// The most bytes of memory that the store takes: for records that it keeps at hand, for reading and for writing. The
+    /// model and requests come on top.
+    public var ramCap: Int
+    /// How the KV of new records is written. Records of any codec are read.
+    public var storeCodec: StoreCodec
     /// The most bytes that the KV of chunks may take: those that are worth least leave (``VariantPriority`` of
     /// Cache-Craft); nil for no limit but the store's.
     public var chunkBudget: Int?
@@ -58,8 +65,8 @@ public struct ContextCacheOptions: Sendable {
     /// Makes options; each has a default.
     public init(
         precision: CPUEngine.Options.Precision = .automatic, threads: Int? = nil, namespace: String = "default",
-        recipe: Recipe = .default, diskCap: Int? = nil, chunkBudget: Int? = nil, contextualVariants: Int = 0,
-        scorePasses: Int = 4,
+        recipe: Recipe = .default, diskCap: Int? = nil, ramCap: Int = 256 << 20,
+        storeCodec: StoreCodec = .fp16, chunkBudget: Int? = nil, contextualVariants: Int = 0, scorePasses: Int = 4,
         verifiesModel: Bool = false, template: String? = nil,
         logger: Logger = Logger(label: "tessera")
     ) {
@@ -68,6 +75,8 @@ public struct ContextCacheOptions: Sendable {
         self.namespace = namespace
         self.recipe = recipe
         self.diskCap = diskCap
+        self.ramCap = ramCap
+        self.storeCodec = storeCodec
         self.chunkBudget = chunkBudget
         self.contextualVariants = contextualVariants
         self.scorePasses = scorePasses
@@ -75,4 +84,7 @@ public struct ContextCacheOptions: Sendable {
         self.template = template
         self.logger = logger
     }
+
+    /// What of it the store wants to know.
+    var store: StoreOptions { StoreOptions(diskCap: diskCap, ramCap: ramCap) }
 }

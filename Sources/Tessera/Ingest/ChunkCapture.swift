@@ -44,7 +44,7 @@ final class ChunkCapture: LayerObserver {
                 logits: .none),
             over: buffer, observer: capture)
         return EncodedChunk(
-            tokens: Array(tokens.suffix(captured.count)), layers: capture.records,
+            tokens: Array(tokens.suffix(captured.count)), layers: capture.records, codec: codec,
             statistics: capture.tally?.statistics)
     }
 

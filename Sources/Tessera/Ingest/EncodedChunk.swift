@@ -9,16 +9,19 @@ struct EncodedChunk: LayerSource {
     var tokens: [TokenID]
     /// One record per layer.
     var layers: [[UInt8]]
+    /// What made them.
+    var codec: any KVCodec
     /// What was seen of its attention to the chunks that it was captured behind; nil where it was encoded alone.
     var statistics: ChunkStatistics?
     /// Those chunks.
     var behind: [ChunkKey] = []
 
+    var key: ChunkKey? { nil }
     var tokenCount: Int { tokens.count }
     var byteCount: Int { layers.reduce(0) { $0 + $1.count } }
 
     func place(
-        _ layer: Int, into buffer: KVBuffer, at slot: Int, angles: RotaryAngles, codec: any KVCodec
+        _ layer: Int, into buffer: KVBuffer, at slot: Int, angles: RotaryAngles
     ) throws(TesseraError) {
         // A closure of stdlib's can't throw typed errors; the failure is carried out by hand.
         var failure: TesseraError?

@@ -15,15 +15,24 @@ final class RecordWriter: Sendable {
         var failure: TesseraError?
     }
 
-    /// A batch is written when it holds this many bytes: enough that its commit costs little beside it.
-    static let batchBytes = 32 << 20
+    /// A batch is written when it holds this many bytes: enough that its commit costs little beside it, and
+    /// little beside what the store may hold.
+    static func batchBytes(under cap: Int) -> Int {
+        cap == 0 ? largestBatch : min(largestBatch, max(cap / 16, 1 << 20))
+    }
+
+    private static let largestBatch = 32 << 20
 
     private let store: ChunkStore
+    private let scope: RecordScope?
+    private let batchBytes: Int
     private let state = Mutex(State())
     private let queue = DispatchQueue(label: "tessera.writer")
 
-    init(store: ChunkStore) {
-        self.store = store
+    /// - Parameter scope: Records that are not given up for these; nil for none.
+    init(store: ChunkStore, sparing scope: RecordScope? = nil) {
+        (self.store, self.scope) = (store, scope)
+        batchBytes = Self.batchBytes(under: store.diskCap)
     }
 
     /// Takes a record over; it is durable once ``finish()`` has returned.
@@ -31,7 +40,7 @@ final class RecordWriter: Sendable {
         let isFull = state.withLock { state in
             state.batch.append(record)
             state.bytes += record.byteCount
-            return state.bytes >= Self.batchBytes
+            return state.bytes >= batchBytes
         }
         if isFull { try flush() }
     }
@@ -54,7 +63,7 @@ final class RecordWriter: Sendable {
         guard !batch.isEmpty else { return }
         queue.async {
             do throws(TesseraError) {
-                _ = try self.store.put(batch)
+                _ = try self.store.put(batch, sparing: self.scope)
             } catch {
                 self.state.withLock { $0.failure = error }
             }

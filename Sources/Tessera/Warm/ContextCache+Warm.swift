@@ -54,7 +54,7 @@ extension ContextCache {
             }
         }
         plan.documents = try index.documents(under: paths).count
-        plan.roomBytes = try store.room(batches: RecordWriter.batchBytes)
+        plan.roomBytes = try store.room(batches: RecordWriter.batchBytes(under: store.diskCap), sparing: scope)
         return plan
     }
 
@@ -91,11 +91,21 @@ extension ContextCache {
         guard plan.missingChunks > 0 else { return total }
         try await forEachPage(of: index, under: paths) { page throws(TesseraError) in
             let before = total
-            let done = try ingest(chunks: page.map(\.tokens)) { progress?(before + $0) }
+            let done = try warm(page.map(\.tokens)) { progress?(before + $0) }
             total = before + done
         }
         return total
     }
+
+    /// Computes and keeps chunks that the store lacks. None of this cache's own is given up for them: a warm-up that pushes
+    /// out what it has just computed would never end.
+    func warm(
+        _ chunks: [[TokenID]], progress: @escaping (IngestProgress) -> Void
+    ) throws(TesseraError) -> IngestProgress {
+        try ingest(chunks.map { PendingRecord(kind: .chunk, tokens: $0) }, sparing: scope, progress: progress)
+    }
+
+    private var scope: RecordScope { RecordScope(fingerprint: fingerprintDigest, namespace: namespace) }
 
     /// Goes through an index a page at a time; a corpus need not fit in memory.
     func forEachPage(

@@ -25,7 +25,7 @@ final class RequestMemory {
     var byteCount: Int { source.count * MemoryLayout<Float>.size }
 
     func place(_ record: UnsafeRawBufferPointer, layer: Int, chunk: Int) throws(TesseraError) {
-        try FP16Codec().place(
+        try HalfCodec(.fp16).place(
             record, tokens: tokens, into: buffer, layer: layer, at: chunk * tokens, angles: angles[chunk])
     }
 

@@ -25,7 +25,7 @@ final class StoreWork {
         layers = try (0..<layout.layers).map { _ in
             let numbers = (0..<2 * tokens * layout.width).map { _ in Float.random(in: -4...4, using: &generator) }
             let half = numbers.count / 2
-            return try FP16Codec().encode(
+            return try HalfCodec(.fp16).encode(
                 keys: Array(numbers[..<half]), values: Array(numbers[half...]), layout: layout)
         }
         count = max(1, byteCount / (layers.count * layers[0].count))
@@ -111,7 +111,7 @@ final class StoreWork {
         let ids = (0..<TokenID(tokens)).map { generation << 20 | TokenID(number) << 10 | $0 & 1023 }
         return ChunkRecord(
             kind: .chunk, fingerprint: Digest256(of: [1]), namespace: "bench", tokens: ids, layout: layout,
-            codec: FP16Codec().name, layers: layers)
+            codec: HalfCodec(.fp16).name, layers: layers)
     }
 
     /// The verified bytes of every layer, one after the other.

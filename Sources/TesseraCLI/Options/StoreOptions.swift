@@ -17,6 +17,19 @@ struct StoreOptions: ParsableArguments {
     @Option(help: "The most that the store may take on disk, such as 20GB. It is remembered.")
     var diskCap: ByteCount?
 
+    @Option(help: "The most memory that the store takes for chunks at hand and for its work, such as 2GB.")
+    var ramCap = ByteCount(bytes: ContextCacheOptions().ramCap)
+
+    @Option(
+        help: "How the KV of new chunks is written: \(StoreCodec.names.joined(separator: ", ")). All are read.",
+        transform: { name in
+            guard let codec = StoreCodec(rawValue: name) else {
+                throw ValidationError("a store's codec is one of \(StoreCodec.names.joined(separator: ", "))")
+            }
+            return codec
+        })
+    var storeCodec = StoreCodec.fp16
+
     @Option(
         help: ArgumentHelp(
             "The neutral text that chunks are encoded behind; part of every chunk's key.",
@@ -55,7 +68,7 @@ struct StoreOptions: ParsableArguments {
             options: ContextCacheOptions(
                 precision: model.precision.value, threads: model.threads, namespace: namespace,
                 recipe: recipe.map { .text($0) } ?? dummyPrefix.map { .dummies($0) } ?? .default,
-                diskCap: diskCap?.bytes,
+                diskCap: diskCap?.bytes, ramCap: ramCap.bytes, storeCodec: storeCodec,
                 verifiesModel: model.verifyModel, template: try model.template.map(TemplateArgument.text),
                 logger: Notices.logger))
         OpenCaches.add(cache)

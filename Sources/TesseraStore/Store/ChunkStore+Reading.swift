@@ -87,7 +87,9 @@ extension ChunkStore {
         if let hot = session.hot.find(chunk) { return hot }
         guard case .whole(let chunk, let bytes) = read(chunk, chunk.header.layers.indices, session) else { return nil }
         let loaded = LoadedChunk(chunk, bytes)
-        if session.hot.wants(chunk.key, byteCount: loaded.footprint) { session.hot.admit(loaded) }
+        if session.hot.wants(chunk.key, byteCount: loaded.footprint) {
+            session.hot.admit(loaded.unpacked(session.memory))
+        }
         return loaded
     }
 

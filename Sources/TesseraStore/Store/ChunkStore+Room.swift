@@ -9,13 +9,18 @@ extension ChunkStore {
         try session().directory.byteCount()
     }
 
-    /// Bytes of records that can still be written, in batches of so many bytes, without giving up others: under the
-    /// cap, where there is one, and above the disk's floor.
-    package func room(batches batchBytes: Int) throws(TesseraError) -> Int {
+    /// Bytes of records that can still be written, in batches of so many bytes, without giving up any of a scope, or any at
+    /// all: under the cap, where there is one, and above the disk's floor.
+    package func room(batches batchBytes: Int, sparing scope: RecordScope? = nil) throws(TesseraError) -> Int {
         try writing { (session, ledger) throws(TesseraError) in
             var free = session.directory.freeByteCount() - options.freeDiskFloor
             let cap = Int(clamping: ledger.state.diskCap)
-            if cap > 0 { free = min(free, cap - used(session, ledger)) }
+            if cap > 0 {
+                let others = try scope.map { (scope) throws(TesseraError) in
+                    try session.catalog.idleByteCount(outside: scope)
+                }
+                free = min(free, cap - used(session, ledger) + (others ?? 0))
+            }
             // Headers are a few percent of small layers.
             return max(0, free - reserve(session) - batchBytes / 16)
         }
@@ -23,13 +28,13 @@ extension ChunkStore {
 
     /// Makes room for records; see ``makeRoom(for:_:_:)-(Int,_,_)``.
     func makeRoom(
-        for records: [OutgoingRecord], _ session: StoreSession, _ ledger: inout Ledger
+        for records: [OutgoingRecord], sparing scope: RecordScope?, _ session: StoreSession, _ ledger: inout Ledger
     ) throws(TesseraError) {
         let layers = records.reduce(0) { $0 + $1.allocated }
         // In RocksDB's log, in its tables and, in part, in the catalog.
         let headers = records.reduce(0) { $0 + 4 * $1.header.tokens.count + 16 * $1.header.layers.count + 512 }
         let variants = records.reduce(0) { $0 + ($1.variant?.byteCount ?? 0) }
-        try makeRoom(for: layers + 3 * headers + 2 * variants, session, &ledger)
+        try makeRoom(for: layers + 3 * headers + 2 * variants, sparing: scope, session, &ledger)
     }
 
     /// Makes room for a write of so many bytes: gives up records that the policy chooses until the folder, with all that
@@ -37,7 +42,9 @@ extension ChunkStore {
     ///
     /// - Throws: `full` when it can't be: nothing has been given up then if that was clear beforehand. Also when the disk
     ///   would go below its floor; giving up records because others fill the disk would empty the store for nothing.
-    func makeRoom(for needed: Int, _ session: StoreSession, _ ledger: inout Ledger) throws(TesseraError) {
+    func makeRoom(
+        for needed: Int, sparing scope: RecordScope? = nil, _ session: StoreSession, _ ledger: inout Ledger
+    ) throws(TesseraError) {
         guard session.directory.freeByteCount() - needed >= options.freeDiskFloor else {
             throw TesseraError(
                 .full,
@@ -52,7 +59,7 @@ extension ChunkStore {
         guard fixed + reserve(session) + needed <= cap else { throw full(needed, session, ledger) }
         var hasCompacted = false
         while excess > 0 {
-            if try evict(excess, session, &ledger) == 0 {
+            if try evict(excess, sparing: scope, session, &ledger) == 0 {
                 guard !hasCompacted else { throw full(needed, session, ledger) }
                 try session.database.compact()
                 hasCompacted = true
@@ -65,13 +72,13 @@ extension ChunkStore {
     ///
     /// - Returns: How many.
     private func evict(
-        _ byteCount: Int, _ session: StoreSession, _ ledger: inout Ledger
+        _ byteCount: Int, sparing scope: RecordScope?, _ session: StoreSession, _ ledger: inout Ledger
     ) throws(TesseraError) -> Int {
         try flushUses(session)
         // A catalog that couldn't follow would name records that are gone, and miss those that came.
         try CatalogKeeper(session).catchUp(with: ledger.state)
         let candidates = EvictionCandidates { (body) throws(TesseraError) in
-            try session.catalog.forEachIdle { candidate in
+            try session.catalog.forEachIdle(outside: scope) { candidate in
                 session.files.isBeingRead(candidate.segment) ? true : try body(candidate)
             }
         }

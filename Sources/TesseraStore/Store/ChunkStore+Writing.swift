@@ -33,11 +33,14 @@ extension ChunkStore {
     /// been synced, a few waits for the disk however many records there are. So hand over many small records at once,
     /// up to some 64 MB. Killed before, none of them is there.
     ///
+    /// - Parameter scope: Records that are not given up for these; nil for none.
     /// - Returns: What was done with each, in order.
     /// - Throws: `invalidInput` for a record that contradicts itself; `full` when the cap, the free-disk floor or the
     ///   disk leaves no room; nothing of the batch is stored then.
     @discardableResult
-    package func put(_ records: [ChunkRecord]) throws(TesseraError) -> [PutOutcome] {
+    package func put(
+        _ records: [ChunkRecord], sparing scope: RecordScope? = nil
+    ) throws(TesseraError) -> [PutOutcome] {
         for record in records { try record.validate() }
         return try writing { (session, ledger) throws(TesseraError) in
             var outcomes: [PutOutcome] = []
@@ -51,7 +54,7 @@ extension ChunkStore {
                 if known { continue }
                 fresh.append(OutgoingRecord(record, created: now))
             }
-            if !fresh.isEmpty { try write(fresh, session, &ledger) }
+            if !fresh.isEmpty { try write(fresh, sparing: scope, session, &ledger) }
             return outcomes
         }
     }
@@ -96,9 +99,9 @@ extension ChunkStore {
 
     /// Writes records: their layers into new segments, then, in one commit that makes them exist, their headers.
     private func write(
-        _ records: [OutgoingRecord], _ session: StoreSession, _ ledger: inout Ledger
+        _ records: [OutgoingRecord], sparing scope: RecordScope?, _ session: StoreSession, _ ledger: inout Ledger
     ) throws(TesseraError) {
-        try makeRoom(for: records, session, &ledger)
+        try makeRoom(for: records, sparing: scope, session, &ledger)
         var records = records
         let segments = place(&records, &ledger)
         do {

@@ -43,6 +43,9 @@ package final class StreamedChunk: Sendable {
     /// Whether the record comes from memory.
     package var isHot: Bool { hot != nil }
 
+    /// The name of the codec that reads the bytes handed out.
+    package var codec: String { hot?.codec ?? chunk.codec }
+
     /// Calls `body` with the bytes of a layer, verified.
     ///
     /// - Throws: `corrupt` when the layer is damaged (the record is counted and taken out), `notFound` when the record
@@ -71,7 +74,7 @@ package final class StreamedChunk: Sendable {
             let target = UnsafeMutableRawBufferPointer(rebasing: memory.bytes[reader.place(of: group, in: all)])
             try read(group, into: target)
             state.groupsLeft.remove(group.lowerBound)
-            if state.groupsLeft.isEmpty { session.hot.admit(LoadedChunk(chunk, bytes)) }
+            if state.groupsLeft.isEmpty { session.hot.admit(LoadedChunk(chunk, bytes).unpacked(session.memory)) }
         }
         return (bytes, 0)
     }
