@@ -33,7 +33,10 @@ let package = Package(
         .target(name: "TesseraRuntime", dependencies: ["TesseraKV", "CKernels", "COneDNN", "COpenBLAS"]),
         .target(
             name: "TesseraStore",
-            dependencies: ["TesseraKV", "CFiles", "CRocksDB", "CXXHash", .product(name: "GRDB", package: "GRDB.swift")],
+            dependencies: [
+                "TesseraKV", "CFiles", "CRocksDB", "CXXHash", .product(name: "Crypto", package: "swift-crypto"),
+                .product(name: "GRDB", package: "GRDB.swift"),
+            ],
             exclude: ["Format.md"]),
         .target(name: "TesseraReuse", dependencies: ["TesseraKV"]),
         .target(
@@ -66,7 +69,8 @@ let package = Package(
         .testTarget(
             name: "TesseraStoreTests",
             dependencies: [
-                "TesseraStore", "TesseraKV", "TesseraTestSupport", .product(name: "GRDB", package: "GRDB.swift"),
+                "TesseraStore", "TesseraKV", "TesseraTestSupport", .product(name: "Crypto", package: "swift-crypto"),
+                .product(name: "GRDB", package: "GRDB.swift"),
             ]),
         .testTarget(
             name: "TesseraRetrievalTests",

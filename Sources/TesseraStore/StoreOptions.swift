@@ -11,10 +11,16 @@ package struct StoreOptions: Sendable {
     package var ramCap: Int
     /// Bytes of the disk that are left free for others; a put that would go below is refused.
     package var freeDiskFloor: Int
+    /// What the store is encrypted with; nil for one that isn't.
+    package var encryptionKey: EncryptionKey?
 
     /// Makes options; by default the remembered cap, a quarter of a gigabyte of memory and half a gigabyte of disk left free.
-    package init(diskCap: Int? = nil, ramCap: Int = defaultRAMCap, freeDiskFloor: Int = 512 << 20) {
+    package init(
+        diskCap: Int? = nil, ramCap: Int = defaultRAMCap, freeDiskFloor: Int = 512 << 20,
+        encryptionKey: EncryptionKey? = nil
+    ) {
         (self.diskCap, self.ramCap, self.freeDiskFloor) = (diskCap, ramCap, freeDiskFloor)
+        self.encryptionKey = encryptionKey
     }
 
     /// 256 MiB.

@@ -74,8 +74,7 @@ import Testing
             let first = Sample.record(0, layerBytes: 300_000)
             try store.put(first)
             let session = try store.session()
-            let header = try #require(try session.header(first.key))
-            let lease = try LayerReader(header, files: session.files)
+            let lease = try LayerReader(try #require(try store.lookup(first)), session)
             for number in 1..<20 { try store.put(Sample.record(number, layerBytes: 300_000)) }
             #expect(try store.statistics().evicted > 5)
             #expect(try store.contains([first.key]) == [true])

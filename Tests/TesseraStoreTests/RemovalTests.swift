@@ -60,8 +60,8 @@ import Testing
             let records = (0..<2).map { Sample.record($0, layerBytes: 64 << 10) }
             try store.put(records)
             let session = try store.session()
-            let header = try #require(try session.header(records[0].key))
-            var lease: LayerReader? = try LayerReader(header, files: session.files)
+            let chunk = try #require(try store.lookup(records[0]))
+            var lease: LayerReader? = try LayerReader(chunk, session)
             try store.remove([records[0].key])
             #expect(try store.holes() == 1)
             let layers = try #require(try lease?.read(0..<3, from: session.memory))
@@ -71,7 +71,7 @@ import Testing
             try store.put(Sample.record(9))
             try store.remove([Sample.record(9).key])
             #expect(try store.holes() == 0)
-            #expect(try session.layers(0..<3, of: header) == nil)
+            #expect(try session.layers(0..<3, of: chunk) == nil)
         }
     }
 

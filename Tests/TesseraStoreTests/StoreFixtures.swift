@@ -45,11 +45,13 @@ enum Sample {
 extension ChunkStore {
     /// Opens a test's store in a folder of it: no byte of the disk is kept free.
     convenience init(
-        in folder: URL, diskCap: Int? = nil, ramCap: Int = StoreOptions.leastRAMCap, freeDiskFloor: Int = 0
+        in folder: URL, diskCap: Int? = nil, ramCap: Int = StoreOptions.leastRAMCap, freeDiskFloor: Int = 0,
+        key: EncryptionKey? = nil
     ) throws {
         try self.init(
             directory: folder.appending(path: "store"),
-            options: StoreOptions(diskCap: diskCap, ramCap: ramCap, freeDiskFloor: freeDiskFloor))
+            options: StoreOptions(
+                diskCap: diskCap, ramCap: ramCap, freeDiskFloor: freeDiskFloor, encryptionKey: key))
     }
 
     func lookup(_ record: ChunkRecord) throws -> StoredChunk? {
@@ -69,9 +71,11 @@ extension ChunkStore {
 }
 
 /// Runs `body` with the database of a closed store, to do to it what no store would.
-func withDatabase(of folder: URL, _ body: (RocksDatabase, StoreDirectory) throws -> Void) throws {
+func withDatabase(of folder: URL, key: EncryptionKey? = nil, _ body: (RocksDatabase, StoreDirectory) throws -> Void)
+    throws
+{
     let directory = try StoreDirectory(folder.appending(path: "store"))
-    try body(try RocksDatabase(path: directory.database, lock: try StoreLock(directory)), directory)
+    try body(try RocksDatabase(path: directory.database, lock: try StoreLock(directory), key: key), directory)
 }
 
 /// The code of the error that `body` throws; nil when it throws none of ours.

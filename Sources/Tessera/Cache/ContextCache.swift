@@ -57,7 +57,7 @@ public actor ContextCache {
     var gate: GateRecord??
     /// Whether it has been said that answers are exact for want of a gate.
     var hasSaidUngated = false
-    private let options: ContextCacheOptions
+    nonisolated let options: ContextCacheOptions
     private let executor = BlockingExecutor(label: "tessera.cache")
 
     /// The queue that all of the actor's work runs on.
@@ -81,7 +81,7 @@ public actor ContextCache {
                 model: path, options: .init(precision: options.precision, threads: options.threads, weights: known))
         }
         func openStore() throws(TesseraError) -> ChunkStore {
-            try ChunkStore(directory: folder, options: options.store)
+            try ChunkStore(directory: folder, options: try options.store())
         }
         // A model that can't be run leaves no store behind; where there is one, a process that holds it is worth knowing
         // before a model is loaded.
@@ -107,7 +107,7 @@ public actor ContextCache {
     /// - Throws: ``TesseraError`` as ``init(model:store:options:)``.
     public init(runtime: any ModelRuntime, store: String, options: ContextCacheOptions = .init()) throws(TesseraError) {
         let chunks = try ChunkStore(
-            directory: URL(fileURLWithPath: store), options: options.store)
+            directory: URL(fileURLWithPath: store), options: try options.store())
         try self.init(runtime: runtime, store: chunks, options: options)
         try enter()
     }

@@ -46,6 +46,10 @@ public struct ContextCacheOptions: Sendable {
     public var ramCap: Int
     /// How the KV of new records is written. Records of any codec are read.
     public var storeCodec: StoreCodec
+    /// A file of 32 random bytes, or their hexadecimal digits, that the store is encrypted with; nil for one that isn't.
+    public var encryptKeyFile: String?
+    /// Whether a text index may lie beside an encrypted store, in the clear.
+    public var allowsPlainIndex: Bool
     /// The most bytes that the KV of chunks may take: those that are worth least leave (``VariantPriority`` of
     /// Cache-Craft); nil for no limit but the store's.
     public var chunkBudget: Int?
@@ -66,7 +70,8 @@ public struct ContextCacheOptions: Sendable {
     public init(
         precision: CPUEngine.Options.Precision = .automatic, threads: Int? = nil, namespace: String = "default",
         recipe: Recipe = .default, diskCap: Int? = nil, ramCap: Int = 256 << 20,
-        storeCodec: StoreCodec = .fp16, chunkBudget: Int? = nil, contextualVariants: Int = 0, scorePasses: Int = 4,
+        storeCodec: StoreCodec = .fp16, encryptKeyFile: String? = nil, allowsPlainIndex: Bool = false,
+        chunkBudget: Int? = nil, contextualVariants: Int = 0, scorePasses: Int = 4,
         verifiesModel: Bool = false, template: String? = nil,
         logger: Logger = Logger(label: "tessera")
     ) {
@@ -77,6 +82,8 @@ public struct ContextCacheOptions: Sendable {
         self.diskCap = diskCap
         self.ramCap = ramCap
         self.storeCodec = storeCodec
+        self.encryptKeyFile = encryptKeyFile
+        self.allowsPlainIndex = allowsPlainIndex
         self.chunkBudget = chunkBudget
         self.contextualVariants = contextualVariants
         self.scorePasses = scorePasses
@@ -86,5 +93,8 @@ public struct ContextCacheOptions: Sendable {
     }
 
     /// What of it the store wants to know.
-    var store: StoreOptions { StoreOptions(diskCap: diskCap, ramCap: ramCap) }
+    func store() throws(TesseraError) -> StoreOptions {
+        let key = try encryptKeyFile.map { (path) throws(TesseraError) in try EncryptionKey(file: path) }
+        return StoreOptions(diskCap: diskCap, ramCap: ramCap, encryptionKey: key)
+    }
 }

@@ -13,8 +13,15 @@ extension ContextCache {
     ///
     /// - Parameter options: How documents are cut; each choice has an index of its own. A limit that the model's context
     ///   does not hold is lowered to it.
-    /// - Throws: ``TesseraError`` when the index can't be opened or made.
+    /// - Throws: ``TesseraError`` when the index can't be opened or made; `unsupported` beside an encrypted store, unless
+    ///   ``ContextCacheOptions/allowsPlainIndex`` says that the documents' text may be there in the clear.
     public nonisolated func documentIndex(options: ChunkingOptions = .init()) throws(TesseraError) -> DocumentIndex {
+        guard !store.isEncrypted || self.options.allowsPlainIndex else {
+            throw TesseraError(
+                .unsupported,
+                "the text index would hold the documents in the clear beside the encrypted store \(store.directory.path); "
+                    + "allow that with --plain-index, or retrieve on your own through the library")
+        }
         let folder = indexFolder
         var options = options
         // A longer chunk could not be encoded behind the recipe.

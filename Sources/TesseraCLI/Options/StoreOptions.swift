@@ -31,6 +31,14 @@ struct StoreOptions: ParsableArguments {
     var storeCodec = StoreCodec.fp16
 
     @Option(
+        help: "A file of 32 random bytes, or their hexadecimal digits, that the store is encrypted with.",
+        completion: .file())
+    var encryptKeyFile: String?
+
+    @Flag(help: "Let the text index lie beside an encrypted store, in the clear.")
+    var plainIndex = false
+
+    @Option(
         help: ArgumentHelp(
             "The neutral text that chunks are encoded behind; part of every chunk's key.",
             discussion:
@@ -69,6 +77,7 @@ struct StoreOptions: ParsableArguments {
                 precision: model.precision.value, threads: model.threads, namespace: namespace,
                 recipe: recipe.map { .text($0) } ?? dummyPrefix.map { .dummies($0) } ?? .default,
                 diskCap: diskCap?.bytes, ramCap: ramCap.bytes, storeCodec: storeCodec,
+                encryptKeyFile: encryptKeyFile, allowsPlainIndex: plainIndex,
                 verifiesModel: model.verifyModel, template: try model.template.map(TemplateArgument.text),
                 logger: Notices.logger))
         OpenCaches.add(cache)

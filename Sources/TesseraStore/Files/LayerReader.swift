@@ -2,25 +2,29 @@
 
 internal import TesseraKV
 
-/// Reads the layers of one record and verifies each of them once. It holds a lease for as long as it lives.
+/// Reads the layers of one record, verifies each of them once, and opens it where the store is encrypted. It holds a lease for as long as it lives.
 final class LayerReader: Sendable {
     /// Layers that are read together, because they share blocks.
     let groups: [Range<Int>]
-    private let header: RecordHeader
+    private let chunk: StoredChunk
+    private let cipher: StoreCipher?
     /// Where each layer lies, counted from the record's beginning.
     private let places: [Range<Int>]
     private let lease: SegmentLease
 
     /// - Throws: `notFound` when the record's segment is missing or ends before the record does.
-    init(_ header: RecordHeader, files: SegmentFiles) throws(TesseraError) {
-        self.header = header
-        places = header.layerRanges
+    init(_ chunk: StoredChunk, _ session: StoreSession) throws(TesseraError) {
+        self.chunk = chunk
+        cipher = session.database.cipher
+        places = chunk.header.layerRanges
         groups = Self.groups(places)
-        lease = try files.lease(header.place.segment)
-        guard Int(header.place.offset) + header.extent <= lease.file.byteCount else {
+        lease = try session.files.lease(chunk.header.place.segment)
+        guard Int(chunk.header.place.offset) + chunk.header.extent <= lease.file.byteCount else {
             throw TesseraError(.notFound, "the file of layers ends before the record does")
         }
     }
+
+    private var header: RecordHeader { chunk.header }
 
     /// Reads layers that follow each other; nil when one isn't what the header says.
     func read(_ layers: Range<Int>, from pool: MemoryPool) throws(TesseraError) -> LayerBytes? {
@@ -44,8 +48,10 @@ final class LayerReader: Sendable {
         guard try lease.file.read(window, into: target) else { return false }
         let start = window.offset - Int(header.place.offset)
         return group.allSatisfy { layer in
-            let bytes = target[places[layer].lowerBound - start..<places[layer].upperBound - start]
-            return checksum(UnsafeRawBufferPointer(rebasing: bytes)) == header.layers[layer].checksum
+            let bytes = UnsafeMutableRawBufferPointer(
+                rebasing: target[places[layer].lowerBound - start..<places[layer].upperBound - start])
+            guard checksum(UnsafeRawBufferPointer(bytes)) == header.layers[layer].checksum else { return false }
+            return cipher?.open(inPlace: bytes, of: StoreCipher.name(of: layer, chunk.key)) ?? true
         }
     }
 
@@ -58,7 +64,12 @@ final class LayerReader: Sendable {
     /// Layers of a run that has been read into memory.
     func bytes(_ layers: Range<Int>, of run: Range<Int>, in memory: LayerMemory) -> LayerBytes {
         let start = window(run).offset - Int(header.place.offset)
-        return LayerBytes(memory, at: places[layers].map { $0.lowerBound - start..<$0.upperBound - start })
+        return LayerBytes(
+            memory,
+            at: places[layers].map { place in
+                let place = place.lowerBound - start..<place.upperBound - start
+                return cipher == nil ? place : StoreCipher.inside(place)
+            })
     }
 
     /// The group that a layer belongs to.

@@ -47,11 +47,12 @@ struct RecordHeader: Sendable, Equatable {
     /// The bytes from the beginning of the first layer to the end of the last.
     var extent: Int { layerRanges.last?.upperBound ?? 0 }
 
-    init(of chunk: ChunkRecord, place: RecordPlace, created: Int64) {
+    /// - Parameter stored: The layers as they are written, where that isn't as the record has them.
+    init(of chunk: ChunkRecord, layers stored: [[UInt8]]? = nil, place: RecordPlace, created: Int64) {
         (kind, provenance, self.place, self.created) = (chunk.kind, chunk.provenance, place, created)
         (fingerprint, namespace, codec) = (chunk.fingerprint, chunk.namespace, chunk.codec)
         (layout, tokens) = (chunk.layout, chunk.tokens)
-        layers = chunk.layers.map { layer in
+        layers = (stored ?? chunk.layers).map { layer in
             Layer(byteCount: layer.count, checksum: layer.withUnsafeBytes { TesseraStore.checksum($0) })
         }
     }

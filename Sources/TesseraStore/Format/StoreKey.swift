@@ -15,6 +15,14 @@ enum StoreKey {
     /// The one record of the catalog's seal.
     static let seal = [UInt8(ascii: "c")]
 
+    /// The one record of an encrypted store's key.
+    static let encryption = [UInt8(ascii: "e")]
+
+    /// Whether the values of a kind of records are sealed in an encrypted store: what speaks of a text's content.
+    static func isSealed(_ key: [UInt8]) -> Bool {
+        key.first.map { [UInt8(ascii: "h"), UInt8(ascii: "v"), UInt8(ascii: "a")].contains($0) } ?? false
+    }
+
     static let headers = range(of: "h")
     static let segments = range(of: "s")
     static let journal = range(of: "j")

@@ -10,6 +10,8 @@ internal import TesseraKV
 final class RocksDatabase: @unchecked Sendable {
     let path: String
     let options: RocksOptions
+    /// What seals and opens the values of an encrypted store; set once, before anybody else has the database.
+    private(set) var cipher: StoreCipher?
     private let lock: StoreLock
     private let handle: OpaquePointer
     private let reads: OpaquePointer
@@ -18,7 +20,11 @@ final class RocksDatabase: @unchecked Sendable {
     private let writeBuffer = Atomic(RocksDatabase.largestWriteBuffer)
 
     /// Opens the database, creating it in a folder without one. It keeps the store's lock until it is closed.
-    init(path: String, lock: StoreLock, blockCache: Int = 1 << 20) throws(TesseraError) {
+    ///
+    /// - Parameter key: What an encrypted store is opened, and a new one made, with.
+    init(
+        path: String, lock: StoreLock, blockCache: Int = 1 << 20, key: EncryptionKey? = nil
+    ) throws(TesseraError) {
         // The first log is as large on disk as it may become, before anybody has read what cap there is.
         let options = RocksOptions(writeBuffer: Self.leastWriteBuffer, blockCache: blockCache)
         let handle = try checked(path, "open the database") { rocksdb_open(options.handle, path, $0) }
@@ -27,6 +33,35 @@ final class RocksDatabase: @unchecked Sendable {
         reads = rocksdb_readoptions_create()
         durableWrite = rocksdb_writeoptions_create()
         rocksdb_writeoptions_set_sync(durableWrite, 1)
+        cipher = nil
+        cipher = try agreeOnEncryption(key)
+    }
+
+    /// The cipher of a store that is encrypted, or that is new and shall be.
+    private func agreeOnEncryption(_ key: EncryptionKey?) throws(TesseraError) -> StoreCipher? {
+        let known = try withValue(StoreKey.encryption) { (bytes) throws(TesseraError) in try EncryptionRecord(bytes) }
+        guard let key else {
+            guard known == nil else {
+                throw TesseraError(.invalidInput, "the store is encrypted; name its key file with --encrypt-key-file")
+            }
+            return nil
+        }
+        if let known {
+            guard let cipher = known.cipher(key) else {
+                throw TesseraError(.invalidInput, "the key is not the one that the store was encrypted with")
+            }
+            return cipher
+        }
+        guard try value(StoreKey.state) == nil else {
+            throw TesseraError(
+                .invalidInput,
+                "the store is not encrypted; use a new folder for an encrypted one, or leave the key away")
+        }
+        let record = try EncryptionRecord(for: key)
+        let batch = WriteBatch()
+        batch.put(StoreKey.encryption, record.encoded)
+        try write(batch)
+        return record.cipher(key)
     }
 
     deinit {
@@ -36,7 +71,19 @@ final class RocksDatabase: @unchecked Sendable {
     }
 
     /// Calls `body` with the value of a small record, in place; nil when there is none.
+    ///
+    /// One that isn't authentic, where that is to be expected, reads as empty, which no record of ours is.
     func withValue<Result>(
+        _ key: [UInt8], _ body: (UnsafeRawBufferPointer) throws(TesseraError) -> Result
+    ) throws(TesseraError) -> Result? {
+        try withRawValue(key) { (bytes) throws(TesseraError) in
+            guard let cipher, StoreKey.isSealed(key) else { return try body(bytes) }
+            return try (cipher.opened(bytes, of: key) ?? []).withBytes(body)
+        }
+    }
+
+    /// Calls `body` with the value of a small record as it is on disk; nil when there is none.
+    private func withRawValue<Result>(
         _ key: [UInt8], _ body: (UnsafeRawBufferPointer) throws(TesseraError) -> Result
     ) throws(TesseraError) -> Result? {
         let pinned = try checked(path, "read a record") { error in
@@ -53,6 +100,14 @@ final class RocksDatabase: @unchecked Sendable {
     func value(_ key: [UInt8]) throws(TesseraError) -> [UInt8]? {
         try withValue(key) { (bytes) throws(TesseraError) in [UInt8](bytes) }
     }
+
+    /// A copy of the value of a small record as it is on disk; nil when there is none.
+    func rawValue(_ key: [UInt8]) throws(TesseraError) -> [UInt8]? {
+        try withRawValue(key) { (bytes) throws(TesseraError) in [UInt8](bytes) }
+    }
+
+    /// Begins a batch whose values are sealed where the store is encrypted.
+    func batch() -> WriteBatch { WriteBatch(cipher) }
 
     /// Calls `body` with each record of a kind, until it returns false.
     func scan(
@@ -76,10 +131,21 @@ final class RocksDatabase: @unchecked Sendable {
             let key = UnsafeRawBufferPointer(start: rocksdb_iter_key(iterator, &keyCount), count: keyCount)
             guard key.lexicographicallyPrecedes(end) else { return }
             let value = UnsafeRawBufferPointer(start: rocksdb_iter_value(iterator, &count), count: count)
-            guard try body(key, value) else { return }
+            guard try visit(key, value, body) else { return }
             rocksdb_iter_next(iterator)
         }
         try checked(path, "read records") { rocksdb_iter_get_error(iterator, $0) }
+    }
+
+    private func visit(
+        _ key: UnsafeRawBufferPointer, _ value: UnsafeRawBufferPointer,
+        _ body: (UnsafeRawBufferPointer, UnsafeRawBufferPointer) throws(TesseraError) -> Bool
+    ) throws(TesseraError) -> Bool {
+        let name = [UInt8](key)
+        guard let cipher, StoreKey.isSealed(name) else { return try body(key, value) }
+        return try (cipher.opened(value, of: name) ?? []).withBytes { (value) throws(TesseraError) in
+            try body(key, value)
+        }
     }
 
     /// Whether a write has failed: it may be on disk or not, and RocksDB takes no other until it is opened again.
@@ -87,6 +153,7 @@ final class RocksDatabase: @unchecked Sendable {
 
     /// Applies a batch; on return it is on disk.
     func write(_ batch: WriteBatch) throws(TesseraError) {
+        if let failure = batch.failure { throw failure }
         do {
             try checked(path, "write records") { rocksdb_write(handle, durableWrite, batch.handle, $0) }
         } catch {

@@ -1,14 +1,31 @@
 // SPDX-License-Identifier: Apache-2.0
 
 internal import CRocksDB
+internal import TesseraKV
 
 /// Writes to the small records that take effect together or not at all.
 final class WriteBatch {
     let handle: OpaquePointer = rocksdb_writebatch_create()
+    /// Why a value couldn't be sealed; such a batch is not written.
+    private(set) var failure: TesseraError?
+    private let cipher: StoreCipher?
+
+    /// - Parameter cipher: What seals the values of an encrypted store.
+    init(_ cipher: StoreCipher? = nil) {
+        self.cipher = cipher
+    }
 
     deinit { rocksdb_writebatch_destroy(handle) }
 
     func put(_ key: [UInt8], _ value: [UInt8]) {
+        var value = value
+        if let cipher, StoreKey.isSealed(key) {
+            do throws(TesseraError) {
+                value = try value.withBytes { (bytes) throws(TesseraError) in try cipher.sealed(bytes, of: key) }
+            } catch {
+                failure = error
+            }
+        }
         key.withCharacters { key, keyCount in
             value.withCharacters { rocksdb_writebatch_put(handle, key, keyCount, $0, $1) }
         }

@@ -29,7 +29,7 @@ extension ChunkStore {
     /// - Throws: `invalidInput` for a name or a size that none can have; `full` when there is no room for it.
     package func setAsset(_ name: String, _ bytes: [UInt8]?) throws(TesseraError) {
         try Self.checkAsset(name)
-        let batch = WriteBatch()
+        let batch = try session().database.batch()
         guard let bytes else {
             batch.delete(StoreKey.asset(name))
             return try writing { (session, _) throws(TesseraError) in try session.database.write(batch) }

@@ -11,7 +11,7 @@ extension ChunkStore {
         _ session: StoreSession, _ ledger: inout Ledger,
         _ build: (WriteBatch, inout Ledger) throws(TesseraError) -> [ChunkKey]
     ) throws(TesseraError) {
-        let batch = WriteBatch()
+        let batch = session.database.batch()
         var next = ledger
         let keys = try build(batch, &next)
         next.seal(batch, keys: keys)
@@ -35,7 +35,7 @@ extension ChunkStore {
     /// Deletes what the catalog no longer needs to replay, once that is on disk in the catalog itself.
     private func cutJournal(_ session: StoreSession, _ ledger: inout Ledger) throws(TesseraError) {
         try session.catalog.checkpoint()
-        let batch = WriteBatch()
+        let batch = session.database.batch()
         batch.delete(from: StoreKey.journal(0), upTo: StoreKey.journal(ledger.state.sequence))
         try session.database.write(batch)
         ledger.journalLength = 0

@@ -16,10 +16,8 @@ extension ChunkStore {
         _ key: ChunkKey, ifAt place: RecordPlace? = nil, variantOf chunk: ChunkKey? = nil, _ session: StoreSession,
         _ ledger: inout Ledger
     ) throws(TesseraError) {
-        guard let bytes = try session.database.value(StoreKey.header(key)) else { return }
-        let header = try? bytes.withBytes { (bytes) throws(TesseraError) in
-            try RecordHeader(bytes, for: key)
-        }
+        guard let bytes = try session.database.rawValue(StoreKey.header(key)) else { return }
+        let header = try? session.header(key)
         if let place, let header, header.place != place { return }
         if place == nil, let header, ledger.holds(header), try session.isComplete(header, key) { return }
         counters.damaged.increment()

@@ -101,7 +101,7 @@ extension ChunkStore {
         let session = try session()
         if let hot = session.hot.find(chunk) { return StreamedChunk(hot: hot, self, session) }
         do {
-            let reader = try LayerReader(chunk.header, files: session.files)
+            let reader = try LayerReader(chunk, session)
             let isKept = session.hot.wants(chunk.key, byteCount: chunk.header.extent)
             return StreamedChunk(chunk, reader, isKept: isKept, self, session)
         } catch {
@@ -159,7 +159,7 @@ extension ChunkStore {
         var chunk = asked
         do {
             while true {
-                if let bytes = try session.layers(layers, of: chunk.header) { return .whole(chunk, bytes) }
+                if let bytes = try session.layers(layers, of: chunk) { return .whole(chunk, bytes) }
                 guard let header = try session.header(chunk.key) else { return .removed }
                 if header.place == chunk.header.place { break }
                 chunk = StoredChunk(key: chunk.key, header: header)

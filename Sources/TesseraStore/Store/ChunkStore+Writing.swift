@@ -52,7 +52,7 @@ extension ChunkStore {
                 let known = isRepeat ? true : try isWhole(record.key, session, &ledger)
                 outcomes.append(known ? .alreadyThere : .stored)
                 if known { continue }
-                fresh.append(OutgoingRecord(record, created: now))
+                fresh.append(try OutgoingRecord(record, created: now, session.database.cipher))
             }
             if !fresh.isEmpty { try write(fresh, sparing: scope, session, &ledger) }
             return outcomes

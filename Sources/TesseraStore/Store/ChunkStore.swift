@@ -51,7 +51,7 @@ package final class ChunkStore: Sendable {
                 .invalidInput,
                 "a store's databases alone take some megabytes: a disk cap is at least \(megabytes(Self.leastDiskCap))")
         }
-        let opening = try StoreOpening(directory, try MemoryBudget(cap: options.ramCap))
+        let opening = try StoreOpening(directory, try MemoryBudget(cap: options.ramCap), key: options.encryptionKey)
         self.directory = directory
         self.options = options
         ledger = Mutex(opening.ledger)
@@ -78,6 +78,9 @@ package final class ChunkStore: Sendable {
 
     /// What opening and running had to mend, for the log: a catalog made again, files of a cut-short write deleted.
     package var notes: [String] { noted.withLock { $0 } }
+
+    /// Whether what the store keeps is encrypted.
+    package var isEncrypted: Bool { options.encryptionKey != nil }
 
     /// The byte cap in force; 0 for none.
     package var diskCap: Int { ledger.withLock { Int(clamping: $0.state.diskCap) } }

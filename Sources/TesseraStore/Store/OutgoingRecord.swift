@@ -10,14 +10,26 @@ struct OutgoingRecord {
     let variant: VariantRecord?
     let layers: [[UInt8]]
 
-    /// - Parameter created: Microseconds since 1970.
-    init(_ record: ChunkRecord, created: Int64) {
+    /// - Parameters:
+    ///   - created: Microseconds since 1970.
+    ///   - cipher: What seals the layers of an encrypted store.
+    init(_ record: ChunkRecord, created: Int64, _ cipher: StoreCipher? = nil) throws(TesseraError) {
         key = record.key
-        header = RecordHeader(of: record, place: RecordPlace(segment: 0, offset: 0), created: created)
+        var layers = record.layers
+        if let cipher {
+            for layer in layers.indices {
+                let name = StoreCipher.name(of: layer, record.key)
+                layers[layer] = try layers[layer].withBytes { (bytes) throws(TesseraError) in
+                    try cipher.sealed(bytes, of: name)
+                }
+            }
+        }
+        self.layers = layers
+        header = RecordHeader(
+            of: record, layers: layers, place: RecordPlace(segment: 0, offset: 0), created: created)
         variant =
             record.provenance == .contextual
             ? VariantRecord(behind: record.behind, statistics: record.statistics) : nil
-        layers = record.layers
     }
 
     /// Bytes that its layers take on disk.

@@ -9,11 +9,11 @@ struct StoreOpening {
     private(set) var ledger: Ledger
     private(set) var notes: [String] = []
 
-    init(_ url: URL, _ budget: MemoryBudget) throws(TesseraError) {
+    init(_ url: URL, _ budget: MemoryBudget, key: EncryptionKey?) throws(TesseraError) {
         let directory = try StoreDirectory(url)
         let lock = try StoreLock(directory)
         try Self.requireSpace(directory)
-        let database = try RocksDatabase(path: directory.database, lock: lock, blockCache: budget.blocks)
+        let database = try RocksDatabase(path: directory.database, lock: lock, blockCache: budget.blocks, key: key)
         ledger = try Self.readLedger(database)
         let files = SegmentFiles(path: directory.layers)
         let (catalog, note) = try Self.openCatalog(directory, database)

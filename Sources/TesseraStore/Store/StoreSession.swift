@@ -20,9 +20,9 @@ final class StoreSession: Sendable {
     }
 
     /// Reads layers that follow each other; nil when they aren't what the header says.
-    func layers(_ layers: Range<Int>, of header: RecordHeader) throws(TesseraError) -> LayerBytes? {
+    func layers(_ layers: Range<Int>, of chunk: StoredChunk) throws(TesseraError) -> LayerBytes? {
         do {
-            return try LayerReader(header, files: files).read(layers, from: memory)
+            return try LayerReader(chunk, self).read(layers, from: memory)
         } catch  where error.code == .notFound {
             return nil
         }
