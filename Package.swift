@@ -61,6 +61,14 @@ let package = Package(
                 .product(name: "Logging", package: "swift-log"),
             ]),
 
+        // For tests alone: faults in the calls that libraries make on files, and a program that lives through them.
+        .target(name: "CFaultSeam", linkerSettings: [.linkedLibrary("dl")]),
+        .executableTarget(
+            name: "StoreStress",
+            dependencies: [
+                "CFaultSeam", "TesseraKV", "TesseraStore",
+                .product(name: "ArgumentParser", package: "swift-argument-parser"),
+            ]),
         .target(name: "TesseraTestSupport", dependencies: ["TesseraKV"], path: "Tests/TesseraTestSupport"),
         .testTarget(name: "TesseraKVTests", dependencies: ["TesseraKV", "CKernels", "TesseraTestSupport"]),
         .testTarget(
@@ -69,7 +77,7 @@ let package = Package(
         .testTarget(
             name: "TesseraStoreTests",
             dependencies: [
-                "TesseraStore", "TesseraKV", "TesseraTestSupport", .product(name: "Crypto", package: "swift-crypto"),
+                "CFaultSeam", "TesseraStore", "TesseraKV", "TesseraTestSupport", .product(name: "Crypto", package: "swift-crypto"),
                 .product(name: "GRDB", package: "GRDB.swift"),
             ]),
         .testTarget(
