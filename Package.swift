@@ -17,6 +17,7 @@ let package = Package(
         // C: kernels of our own, and module maps over the system's libraries.
         .target(name: "CKernels"),
         .systemLibrary(name: "CRocksDB", pkgConfig: "rocksdb", providers: [.apt(["librocksdb-dev"])]),
+        .target(name: "CRocksQuiet", dependencies: ["CRocksDB"]),
         .systemLibrary(name: "COpenBLAS", pkgConfig: "openblas", providers: [.apt(["libopenblas-dev"])]),
         .systemLibrary(name: "COneDNN", providers: [.apt(["libdnnl-dev"])]),
         .target(name: "CText", dependencies: ["CXML2"], linkerSettings: [.linkedLibrary("icuuc")]),
@@ -34,7 +35,7 @@ let package = Package(
         .target(
             name: "TesseraStore",
             dependencies: [
-                "TesseraKV", "CFiles", "CRocksDB", "CXXHash", .product(name: "Crypto", package: "swift-crypto"),
+                "TesseraKV", "CFiles", "CRocksDB", "CRocksQuiet", "CXXHash", .product(name: "Crypto", package: "swift-crypto"),
                 .product(name: "GRDB", package: "GRDB.swift"),
             ],
             exclude: ["Format.md"]),

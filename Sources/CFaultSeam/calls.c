@@ -37,7 +37,7 @@ static int open_watched(open_call *next, const char *path, int flags, mode_t mod
     int file = next(path, flags, mode);
     if (file >= 0 && folder >= 0) {
         watch_file(file, folder);
-        if (creates) track_created(file);
+        if (creates) track_created(file, path);
     }
     carry_out(verdict);
     return file;
@@ -71,7 +71,7 @@ FILE *fopen(const char *path, const char *mode) {
     FILE *stream = next(path, mode);
     if (stream && folder >= 0) {
         watch_file(fileno(stream), folder);
-        if (creates) track_created(fileno(stream));
+        if (creates) track_created(fileno(stream), path);
     }
     carry_out(verdict);
     return stream;
@@ -146,7 +146,6 @@ WRITING(pwrite64, (int file, const void *bytes, size_t count, off64_t offset), f
 ON_FILE(ftruncate, FS_TRUNCATE, (int file, off_t size), file, size)
 ON_FILE(ftruncate64, FS_TRUNCATE, (int file, off64_t size), file, size)
 ON_FILE(fallocate, FS_TRUNCATE, (int file, int mode, off_t offset, off_t count), file, mode, offset, count)
-ON_FILE(sync_file_range, FS_SYNC, (int file, off64_t offset, off64_t count, unsigned flags), file, offset, count, flags)
 
 int posix_fallocate(int file, off_t offset, off_t count) {
     NEXT("posix_fallocate", int(int, off_t, off_t));

@@ -20,6 +20,7 @@ enum { MOST_INODES = 1 << 16 };
 
 static struct {
     bool on;
+    char folder[PATH_MAX];
     char shadow[PATH_MAX];
     long next;
     size_t count;
@@ -96,6 +97,11 @@ static void keep(const char *path) {
     else keep_bytes(path, status.st_ino);
 }
 
+static bool is_tracked(const char *path) {
+    size_t length = strlen(tracker.folder);
+    return strncmp(path, tracker.folder, length) == 0 && (path[length] == '/' || !path[length]);
+}
+
 void track_sync(int file) {
     if (!tracker.on) return;
     char link[64], path[PATH_MAX];
@@ -105,17 +111,23 @@ void track_sync(int file) {
     ssize_t count = readlink(link, path, sizeof path - 1);
     if (count > 0) {
         path[count] = 0;
-        keep(path);
+        if (is_tracked(path)) keep(path);
     }
     pass(false);
     pthread_mutex_unlock(&lock);
 }
 
-void track_created(int file) {
-    if (!tracker.on) return;
+void track_created(int file, const char *path) {
     struct stat status;
+    if (!tracker.on || !is_tracked(path)) return;
     pthread_mutex_lock(&lock);
     if (fstat(file, &status) == 0) number_of(status.st_ino, true);
+    pthread_mutex_unlock(&lock);
+}
+
+void track_end(const char *folder) {
+    pthread_mutex_lock(&lock);
+    if (tracker.on && strcmp(folder, tracker.folder) == 0) tracker.on = false;
     pthread_mutex_unlock(&lock);
 }
 
@@ -139,6 +151,7 @@ bool fs_track(const char *folder, const char *shadow) {
     tracker.on = true;
     tracker.count = 0;
     tracker.next = 0;
+    strncpy(tracker.folder, folder, PATH_MAX - 1);
     strncpy(tracker.shadow, shadow, PATH_MAX - 1);
     bool good = mkdir(shadow, 0700) == 0;
     for (int i = 0; i < 2 && good; i++) {

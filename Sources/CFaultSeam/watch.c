@@ -54,6 +54,7 @@ bool fs_watch(const char *path) {
 }
 
 void fs_unwatch(const char *path) {
+    track_end(path);
     pthread_mutex_lock(&lock);
     struct folder *folder = find(path);
     if (folder) {

@@ -30,4 +30,6 @@ void pass(bool passes);
 
 /// The tracker's part: a file was synced, or a folder, and a file came into being.
 void track_sync(int file);
-void track_created(int file);
+void track_created(int file, const char *path);
+/// A folder is watched no more.
+void track_end(const char *folder);

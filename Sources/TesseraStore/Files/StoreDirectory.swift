@@ -92,7 +92,11 @@ struct StoreDirectory: Sendable {
     }
 
     private func checkVersion() throws(TesseraError) {
-        let text = (try? String(contentsOfFile: version, encoding: .utf8)) ?? ""
+        let data: Data
+        do { data = try Data(contentsOf: URL(fileURLWithPath: version)) } catch {
+            throw TesseraError(.io, "couldn't read \(version): \(error.localizedDescription)")
+        }
+        let text = String(decoding: data, as: UTF8.self)
         let words = text.split(whereSeparator: \.isWhitespace)
         guard words.count == 2, words[0] == Self.title, let format = Int(words[1]) else {
             throw TesseraError(.invalidInput, "\(path) is not a Tessera store: its VERSION file says something else")

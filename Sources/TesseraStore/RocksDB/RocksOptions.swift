@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 internal import CRocksDB
+internal import CRocksQuiet
 
 /// The options of the database, owned together.
 final class RocksOptions {
@@ -32,9 +33,7 @@ final class RocksOptions {
         rocksdb_options_set_manifest_preallocation_size(handle, 64 << 10)
         rocksdb_options_set_max_open_files(handle, 512)
         rocksdb_options_set_advise_random_on_open(handle, 0)
-        rocksdb_options_set_info_log_level(handle, 3)
-        rocksdb_options_set_max_log_file_size(handle, 1 << 20)
-        rocksdb_options_set_keep_log_file_num(handle, 1)
+        cr_be_quiet(UnsafeMutableRawPointer(handle))
         rocksdb_options_set_stats_dump_period_sec(handle, 0)
         rocksdb_options_set_stats_persist_period_sec(handle, 0)
         rocksdb_options_set_compression(handle, Int32(rocksdb_no_compression))
