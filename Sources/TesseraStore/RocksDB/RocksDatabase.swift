@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 internal import CRocksDB
+internal import Foundation
 internal import Synchronization
 internal import TesseraKV
 
@@ -27,6 +28,7 @@ final class RocksDatabase: @unchecked Sendable {
     ) throws(TesseraError) {
         // The first log is as large on disk as it may become, before anybody has read what cap there is.
         let options = RocksOptions(writeBuffer: Self.leastWriteBuffer, blockCache: blockCache)
+        if try Self.isNew(path) { rocksdb_options_set_create_if_missing(options.handle, 1) }
         let handle = try checked(path, "open the database") { rocksdb_open(options.handle, path, $0) }
         guard let handle else { throw TesseraError(.io, "couldn't open the database in \(path)") }
         (self.path, self.options, self.lock, self.handle) = (path, options, lock, handle)
@@ -35,6 +37,16 @@ final class RocksDatabase: @unchecked Sendable {
         rocksdb_writeoptions_set_sync(durableWrite, 1)
         cipher = nil
         cipher = try agreeOnEncryption(key)
+    }
+
+    /// Whether there is nothing to lose: RocksDB would begin a new database over one that has only lost the file that
+    /// names its manifest.
+    private static func isNew(_ path: String) throws(TesseraError) -> Bool {
+        do {
+            return try FileManager.default.contentsOfDirectory(atPath: path).allSatisfy { name in
+                name != "CURRENT" && !name.hasSuffix(".sst") && !name.hasSuffix(".log")
+            }
+        } catch { throw TesseraError(.io, "couldn't read \(path): \(error.localizedDescription)") }
     }
 
     /// The cipher of a store that is encrypted, or that is new and shall be.
@@ -190,6 +202,31 @@ final class RocksDatabase: @unchecked Sendable {
     }
 
     private static let leastWriteBuffer = 128 << 10
+    /// Makes the files anew from what can be read of them, if they can't be opened as they are or a table can't be read.
+    ///
+    /// - Returns: Whether that was necessary.
+    static func repair(path: String, lock: StoreLock) throws(TesseraError) -> Bool {
+        if isSound(path: path) { return false }
+        let options = RocksOptions(writeBuffer: leastWriteBuffer, blockCache: 1 << 20)
+        try checked(path, "repair the database") { rocksdb_repair_db(options.handle, path, $0) }
+        return true
+    }
+
+    private static func isSound(path: String) -> Bool {
+        let options = RocksOptions(writeBuffer: leastWriteBuffer, blockCache: 1 << 20)
+        guard let handle = try? checked(path, "open", { rocksdb_open(options.handle, path, $0) }) else { return false }
+        defer { rocksdb_close(handle) }
+        let reads = rocksdb_readoptions_create()
+        let iterator = rocksdb_create_iterator(handle, reads)
+        defer {
+            rocksdb_iter_destroy(iterator)
+            rocksdb_readoptions_destroy(reads)
+        }
+        rocksdb_iter_seek_to_first(iterator)
+        while rocksdb_iter_valid(iterator) != 0 { rocksdb_iter_next(iterator) }
+        return (try? checked(path, "read") { rocksdb_iter_get_error(iterator, $0) }) != nil
+    }
+
     /// Over a thousand headers of real chunks.
     private static let largestWriteBuffer = 4 << 20
 }

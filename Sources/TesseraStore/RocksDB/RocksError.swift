@@ -28,9 +28,10 @@ private func rocksError(_ text: String, _ path: String, _ doing: String) -> Tess
     if text.contains("While lock file") || text.contains("lock hold by current process") {
         return TesseraError(.locked, "\(what). Another process holds the store; end it first.")
     }
-    if text.hasPrefix("Corruption") || text.contains("larger than file length") {
+    let isDamage = ["does not exist", "larger than file length", "No such file"].contains { text.contains($0) }
+    if text.hasPrefix("Corruption") || isDamage {
         return TesseraError(
-            .corrupt, "\(what). The store's files are damaged: delete the store and warm it again, or restore a copy.")
+            .corrupt, "\(what). The store's files are damaged: `tessera store repair` keeps what is sound.")
     }
     return TesseraError(.io, what)
 }

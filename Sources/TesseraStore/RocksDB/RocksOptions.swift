@@ -23,7 +23,6 @@ final class RocksOptions {
         rocksdb_block_based_options_set_filter_policy(table, rocksdb_filterpolicy_create_bloom_full(10))
 
         handle = rocksdb_options_create()
-        rocksdb_options_set_create_if_missing(handle, 1)
         rocksdb_options_set_block_based_table_factory(handle, table)
         rocksdb_options_set_write_buffer_size(handle, writeBuffer)
         // Else it is an eighth of the write buffer at first, which a lower one later may not be able to hold.

@@ -84,8 +84,11 @@ extension ChunkStore {
             }
         }
         guard !gone.isEmpty || !records.isEmpty else { return 0 }
+        var pinned: [ChunkKey] = []
+        for (key, _) in gone where try session.isPinned(key) { pinned.append(key) }
         try commit(session, &ledger) { (batch, next) in
             records.forEach(batch.delete)
+            for key in pinned { batch.delete(StoreKey.pin(key)) }
             for (key, header) in gone {
                 batch.delete(StoreKey.header(key))
                 if let chunk = header.variantOwner { batch.delete(StoreKey.variant(key, of: chunk)) }

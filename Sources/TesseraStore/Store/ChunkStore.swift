@@ -42,7 +42,12 @@ package final class ChunkStore: Sendable {
     /// - Throws: `locked` when another process (or another `ChunkStore` of this one) has it, saying which;
     ///   `invalidInput` for a folder that holds other things; `unsupported` for a store of a newer format; `corrupt`
     ///   when RocksDB's own files are damaged; `full` and `io` with the path for what the disk refuses.
-    package init(directory: URL, options: StoreOptions = StoreOptions()) throws(TesseraError) {
+    package convenience init(directory: URL, options: StoreOptions = StoreOptions()) throws(TesseraError) {
+        try self.init(directory: directory, options: options, repairs: false)
+    }
+
+    /// - Parameter repairs: Whether the books are made anew from the headers.
+    init(directory: URL, options: StoreOptions, repairs: Bool) throws(TesseraError) {
         guard options.diskCap ?? 0 >= 0, options.freeDiskFloor >= 0 else {
             throw TesseraError(.invalidInput, "a store's disk cap and free-disk floor can't be negative")
         }
@@ -51,7 +56,9 @@ package final class ChunkStore: Sendable {
                 .invalidInput,
                 "a store's databases alone take some megabytes: a disk cap is at least \(megabytes(Self.leastDiskCap))")
         }
-        let opening = try StoreOpening(directory, try MemoryBudget(cap: options.ramCap), key: options.encryptionKey)
+        let opening = try StoreOpening(
+            directory, try MemoryBudget(cap: options.ramCap), key: options.encryptionKey,
+            repairs: repairs)
         self.directory = directory
         self.options = options
         ledger = Mutex(opening.ledger)

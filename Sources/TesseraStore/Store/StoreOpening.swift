@@ -9,13 +9,13 @@ struct StoreOpening {
     private(set) var ledger: Ledger
     private(set) var notes: [String] = []
 
-    init(_ url: URL, _ budget: MemoryBudget, key: EncryptionKey?) throws(TesseraError) {
+    init(_ url: URL, _ budget: MemoryBudget, key: EncryptionKey?, repairs: Bool = false) throws(TesseraError) {
         let directory = try StoreDirectory(url)
         let lock = try StoreLock(directory)
         try Self.requireSpace(directory)
         let database = try RocksDatabase(path: directory.database, lock: lock, blockCache: budget.blocks, key: key)
-        ledger = try Self.readLedger(database)
         let files = SegmentFiles(path: directory.layers)
+        ledger = try repairs ? Self.deriveLedger(database, files) : Self.readLedger(database)
         let (catalog, note) = try Self.openCatalog(directory, database)
         session = StoreSession(
             directory: directory, database: database, catalog: catalog, files: files,
@@ -72,6 +72,47 @@ struct StoreOpening {
             return true
         }
         return Ledger(state: state, segments: segments, holes: holes)
+    }
+
+    /// The books as they follow from the headers and the folder, whatever was written down; they are written down anew.
+    private static func deriveLedger(_ database: RocksDatabase, _ files: SegmentFiles) throws(TesseraError) -> Ledger {
+        var segments: [UInt64: Segment] = [:]
+        try database.scan(StoreKey.headers) { (key, value) throws(TesseraError) in
+            guard let chunk = StoreKey.chunk(ofHeader: key), let header = try? RecordHeader(value, for: chunk) else {
+                return true
+            }
+            let number = header.place.segment
+            let size = files.measure(number)?.byteCount ?? 0
+            var segment =
+                segments[number] ?? Segment(number: number, byteCount: size, liveRecords: 0, liveBytes: 0)
+            segment.liveRecords += 1
+            segment.liveBytes += UInt64(header.byteCount)
+            segments[number] = segment
+            return true
+        }
+        let known = try? database.withValue(StoreKey.state) { (bytes) throws(TesseraError) in try StoreState(bytes) }
+        var state = known ?? StoreState(identity: .random(in: .min ... .max))
+        state.nextSegment = max(state.nextSegment, (try files.numbers().max() ?? 0) + 1)
+        state.nextSegment = max(state.nextSegment, (segments.keys.max() ?? 0) + 1)
+        // A history of its own: no catalog may be taken for its.
+        state.identity = .random(in: .min ... .max)
+        let batch = database.batch()
+        for kind in [StoreKey.segments, StoreKey.holes, StoreKey.journal] {
+            batch.delete(from: kind.start, upTo: kind.end)
+        }
+        for segment in segments.values { batch.put(StoreKey.segment(segment.number), segment.encoded) }
+        batch.put(StoreKey.state, state.encoded)
+        try database.write(batch)
+        return Ledger(state: state, segments: Array(segments.values))
+    }
+
+    /// Makes RocksDB's files anew from what can be read of them, where they can't be opened as they are.
+    ///
+    /// - Returns: Whether that was necessary.
+    static func repairDatabase(_ url: URL) throws(TesseraError) -> Bool {
+        let directory = try StoreDirectory(url)
+        let lock = try StoreLock(directory)
+        return try RocksDatabase.repair(path: directory.database, lock: lock)
     }
 
     /// Compares the books with the folder. Segments that no commit claims are deleted: a process was killed between
