@@ -58,7 +58,7 @@ let package = Package(
             name: "TesseraCLI",
             dependencies: [
                 "Tessera", "TesseraBench", "TesseraKV", "TesseraRetrieval", "TesseraReuse", "TesseraRuntime",
-                .product(name: "ArgumentParser", package: "swift-argument-parser"),
+                "TesseraStore", .product(name: "ArgumentParser", package: "swift-argument-parser"),
                 .product(name: "Logging", package: "swift-log"),
             ]),
 

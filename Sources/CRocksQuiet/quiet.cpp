@@ -3,6 +3,7 @@
 
 #include <rocksdb/c.h>
 #include <rocksdb/env.h>
+#include <rocksdb/version.h>
 
 #include <cstdarg>
 #include <memory>
@@ -25,4 +26,10 @@ public:
 extern "C" void cr_be_quiet(void *options) {
     rocksdb_logger_t logger{std::make_shared<QuietLogger>()};
     rocksdb_options_set_info_log(static_cast<rocksdb_options_t *>(options), &logger);
+}
+
+extern "C" void cr_version(int numbers[3]) {
+    numbers[0] = ROCKSDB_MAJOR;
+    numbers[1] = ROCKSDB_MINOR;
+    numbers[2] = ROCKSDB_PATCH;
 }

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-/// What RocksDB's C interface lacks: a logger that writes nothing.
+/// What RocksDB's C interface lacks: a logger that writes nothing, and the version.
 ///
 /// RocksDB otherwise keeps a file of its own doings, and Debian's build of it, which has assertions, ends the process at
 /// the first line after one that couldn't be written, as on a full disk.
@@ -11,6 +11,9 @@ extern "C" {
 
 /// Gives options a logger that writes nothing; `options` is a rocksdb_options_t.
 void cr_be_quiet(void *options);
+
+/// The version of the library that is linked, as three numbers.
+void cr_version(int numbers[3]);
 
 #ifdef __cplusplus
 }

@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
+internal import CZstd
+
 /// The codecs that a store can keep its records in, by their names.
 ///
 /// A record's header names its codec, so records of several codecs can lie side by side:
@@ -27,6 +29,9 @@ public enum StoreCodec: String, Sendable, CaseIterable {
     public static func codec(named name: String) -> (any KVCodec)? {
         StoreCodec(rawValue: name)?.codec
     }
+
+    /// The version of the library that compresses records.
+    package static var zstdVersion: String { String(cString: ZSTD_versionString()) }
 
     /// The codec itself, of the same name.
     public var codec: any KVCodec {

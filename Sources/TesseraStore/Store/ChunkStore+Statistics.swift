@@ -55,6 +55,12 @@ extension ChunkStore {
         return mismatches.sorted { ($1.records, $0.digest.description) < ($0.records, $1.digest.description) }
     }
 
+    /// The number of records under each fingerprint, by its digits.
+    package func recordsByFingerprint() throws(TesseraError) -> [String: Int] {
+        let counts = try session().catalog.recordsByFingerprint()
+        return Dictionary(uniqueKeysWithValues: counts.map { ($0.key.description, $0.value) })
+    }
+
     /// Notes that a lookup found a record; the catalog is told of many at once.
     func noteUse(of key: ChunkKey) {
         let now = Self.now()

@@ -1,0 +1,136 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import ArgumentParser
+import Foundation
+import TesseraKV
+import TesseraStore
+
+extension StoreCommand {
+    /// `tessera store pin`.
+    struct Pin: ParsableCommand {
+        static let configuration = CommandConfiguration(
+            abstract: "Keep records whatever room is needed, until they are unpinned.")
+
+        @OptionGroup var storeOptions: StoreFolderOptions
+
+        @Argument(help: "Keys, or at least 6 digits that each begins with.")
+        var keys: [String]
+
+        func run() throws {
+            let store = try storeOptions.open()
+            defer { store.close() }
+            try store.pin(try keys.map { try store.key($0) })
+        }
+    }
+
+    /// `tessera store unpin`.
+    struct Unpin: ParsableCommand {
+        static let configuration = CommandConfiguration(abstract: "Let records be given up for room again.")
+
+        @OptionGroup var storeOptions: StoreFolderOptions
+
+        @Argument(help: "Keys, or at least 6 digits that each begins with.")
+        var keys: [String]
+
+        func run() throws {
+            let store = try storeOptions.open()
+            defer { store.close() }
+            try store.unpin(try keys.map { try store.key($0) })
+        }
+    }
+
+    /// `tessera store rm`: removes records.
+    struct Remove: ParsableCommand {
+        static let configuration = CommandConfiguration(
+            commandName: "rm", abstract: "Remove records.",
+            discussion: "Named by their keys, or all that pass every one of the options.")
+
+        @OptionGroup var storeOptions: StoreFolderOptions
+
+        @Argument(help: "Keys, or at least 6 digits that each begins with.")
+        var keys: [String] = []
+
+        @Option(help: "Those of one namespace.")
+        var namespace: String?
+
+        @Option(help: "Those of one fingerprint, such as that of a model that is no longer used; 6 digits are enough.")
+        var fingerprint: String?
+
+        @Option(help: "Those of all other fingerprints; 6 digits of each that stays are enough.")
+        var allButFingerprint: [String] = []
+
+        @Option(help: "Those not used for so long, such as 30d or 12h.")
+        var unusedFor: Age?
+
+        @Flag(help: "With keys: the chunks' variants too.")
+        var variants = false
+
+        @Flag(help: "Only say how many records and bytes it would be.")
+        var dryRun = false
+
+        func validate() throws {
+            let filters = namespace != nil || fingerprint != nil || !allButFingerprint.isEmpty || unusedFor != nil
+            guard keys.isEmpty == filters else {
+                throw ValidationError("name keys, or say with options which records go, not both")
+            }
+            guard !variants || !keys.isEmpty else { throw ValidationError("--variants goes with keys") }
+        }
+
+        func run() throws {
+            let store = try storeOptions.open()
+            defer { store.close() }
+            let gone = try selected(in: store)
+            let bytes = gone.reduce(0) { $0 + $1.bytes }
+            if !dryRun { try store.remove(gone.map(\.key)) }
+            try Console.line(
+                "\(gone.count) records, \(readable(bytes: bytes))\(dryRun ? " would be removed" : " removed")")
+        }
+
+        private func selected(in store: ChunkStore) throws -> [(key: ChunkKey, bytes: Int)] {
+            guard keys.isEmpty else {
+                let named = try keys.map { try store.key($0) }
+                let records = try named.compactMap { try store.record($0) }
+                let others =
+                    variants
+                    ? try records.flatMap { record in
+                        try store.variants(of: record.key, fingerprint: record.fingerprint, tokens: record.tokens)
+                            .compactMap { try store.record($0.key) }
+                    } : []
+                return (records + others).map { ($0.key, $0.byteCount) }
+            }
+            var filter = EntryFilter()
+            filter.namespace = namespace
+            let known = try store.recordsByFingerprint().keys.sorted()
+            filter.fingerprint = try fingerprint.map { try digest($0, among: known) }
+            filter.otherThan = try allButFingerprint.map { try digest($0, among: known) }
+            if let unusedFor {
+                filter.unusedSince = Int64((Date().timeIntervalSince1970 - unusedFor.seconds) * 1e6)
+            }
+            return try store.entries(filter).map { ($0.key, $0.byteCount) }
+        }
+
+        private func digest(_ digits: String, among known: [String]) throws -> Digest256 {
+            let found = known.filter { $0.hasPrefix(digits.lowercased()) }
+            guard digits.count >= 6, let digest = found.first.flatMap(Digest256.init(hexadecimal:)) else {
+                throw TesseraError(.notFound, "no record is of a fingerprint that begins with \(digits)")
+            }
+            guard found.count == 1 else {
+                throw TesseraError(.invalidInput, "several fingerprints begin with \(digits); name more digits")
+            }
+            return digest
+        }
+    }
+}
+
+/// A time span: `30d`, `12h`, `45m`, `90s`.
+struct Age: ExpressibleByArgument {
+    var seconds: Double
+
+    init?(argument: String) {
+        let units: [Character: Double] = ["s": 1, "m": 60, "h": 3600, "d": 86_400]
+        guard let unit = argument.last.flatMap({ units[$0] }), let count = Double(argument.dropLast()), count >= 0,
+            count.isFinite
+        else { return nil }
+        seconds = count * unit
+    }
+}

@@ -1,0 +1,225 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import ArgumentParser
+import Foundation
+import TesseraKV
+import TesseraStore
+
+extension StoreCommand {
+    /// `tessera store ls`: the records.
+    struct List: ParsableCommand {
+        static let configuration = CommandConfiguration(commandName: "ls", abstract: "List records.")
+
+        @OptionGroup var storeOptions: StoreFolderOptions
+
+        @Option(help: "Of one namespace.")
+        var namespace: String?
+
+        @Option(help: "Of one kind: chunk, prefix or variant.")
+        var kind: Kind?
+
+        @Option(help: "The order: used, created, size or uses, the highest first.")
+        var sort = Order.used
+
+        @Option(help: "The most records that are listed.")
+        var limit = 50
+
+        @Flag(help: "Print the list as JSON.")
+        var json = false
+
+        enum Kind: String, ExpressibleByArgument, CaseIterable {
+            case chunk, prefix, variant
+
+            var provenance: Provenance {
+                switch self {
+                case .chunk: .isolated
+                case .prefix: .prefix
+                case .variant: .contextual
+                }
+            }
+        }
+
+        enum Order: String, ExpressibleByArgument, CaseIterable {
+            case used, created, size, uses
+        }
+
+        func validate() throws {
+            guard limit >= 1 else { throw ValidationError("--limit is at least 1") }
+        }
+
+        func run() throws {
+            let store = try storeOptions.open()
+            defer { store.close() }
+            var filter = EntryFilter()
+            (filter.namespace, filter.provenance) = (namespace, kind?.provenance)
+            let entries = try store.entries(filter, order: EntryOrder(rawValue: sort.rawValue) ?? .used, limit: limit)
+            if json { return try Console.line(try TesseraCLI.json(entries.map(ListedRecord.init))) }
+            var table = Table(["key", "kind", "namespace", "tokens", "bytes", "codec", "last use", "uses", "pinned"])
+            for entry in entries.map(ListedRecord.init) {
+                table.rows.append([
+                    String(entry.key.prefix(12)), entry.kind, entry.namespace, "\(entry.tokens)",
+                    readable(bytes: entry.bytes), entry.codec, entry.lastUsed, "\(entry.uses)",
+                    entry.pinned ? "yes" : "",
+                ])
+            }
+            try Console.line(table.text)
+        }
+    }
+
+    /// `tessera store show`: one record.
+    struct Show: ParsableCommand {
+        static let configuration = CommandConfiguration(abstract: "Show all about a record but its numbers.")
+
+        @OptionGroup var storeOptions: StoreFolderOptions
+
+        @Argument(help: "The record's key, or at least 6 digits that it begins with.")
+        var key: String
+
+        @Flag(help: "Print it as JSON, with all tokens.")
+        var json = false
+
+        func run() throws {
+            let store = try storeOptions.open()
+            defer { store.close() }
+            let key = try store.key(key)
+            guard let record = try store.record(key) else {
+                throw TesseraError(.notFound, "the record \(key) is gone")
+            }
+            let shown = ShownRecord(record, in: store)
+            try Console.line(json ? try TesseraCLI.json(shown) : shown.text)
+        }
+    }
+
+    /// `tessera store stats`: totals.
+    struct Stats: ParsableCommand {
+        static let configuration = CommandConfiguration(abstract: "Totals by namespace, disk and memory.")
+
+        @OptionGroup var storeOptions: StoreFolderOptions
+
+        @Flag(help: "Print the totals as JSON.")
+        var json = false
+
+        private struct Report: Codable {
+            struct Row: Codable {
+                var namespace: String
+                var kind: String
+                var records: Int
+                var tokens: Int
+                var bytes: Int
+            }
+
+            var diskBytes: Int
+            var diskCapBytes: Int
+            var garbageBytes: Int
+            var fingerprints: [String: Int]
+            var rows: [Row]
+        }
+
+        func run() throws {
+            let store = try storeOptions.open()
+            defer { store.close() }
+            let statistics = try store.statistics()
+            let report = Report(
+                diskBytes: try store.diskUsage(), diskCapBytes: store.diskCap,
+                garbageBytes: statistics.garbageByteCount, fingerprints: try store.recordsByFingerprint(),
+                rows: statistics.tallies.map {
+                    .init(
+                        namespace: $0.namespace, kind: name(of: $0.provenance), records: $0.records, tokens: $0.tokens,
+                        bytes: $0.byteCount)
+                })
+            if json { return try Console.line(try TesseraCLI.json(report)) }
+            var table = Table(["namespace", "kind", "records", "tokens", "bytes"])
+            for row in report.rows {
+                table.rows.append([
+                    row.namespace, row.kind, "\(row.records)", "\(row.tokens)", readable(bytes: row.bytes),
+                ])
+            }
+            let cap = report.diskCapBytes == 0 ? "no cap" : "a cap of \(readable(bytes: report.diskCapBytes))"
+            let fingerprints = report.fingerprints.sorted { $0.value > $1.value }
+                .map { "\($0.value) records under fingerprint \($0.key.prefix(12))" }
+            try Console.line(
+                ([
+                    table.text,
+                    "\(readable(bytes: report.diskBytes)) on disk, \(cap), "
+                        + "\(readable(bytes: report.garbageBytes)) to be reclaimed",
+                ] + fingerprints).joined(separator: "\n"))
+        }
+    }
+}
+
+/// What records are called on the command line.
+func name(of provenance: Provenance) -> String {
+    switch provenance {
+    case .isolated: "chunk"
+    case .prefix: "prefix"
+    case .contextual: "variant"
+    }
+}
+
+/// A moment as people and programs read it.
+func moment(_ microseconds: Int64) -> String {
+    Date(timeIntervalSince1970: Double(microseconds) / 1e6).formatted(.iso8601)
+}
+
+/// One line of a list.
+private struct ListedRecord: Codable {
+    var key: String
+    var kind: String
+    var namespace: String
+    var fingerprint: String
+    var tokens: Int
+    var bytes: Int
+    var codec: String
+    var created: String
+    var lastUsed: String
+    var uses: Int
+    var pinned: Bool
+
+    init(_ entry: StoreEntry) {
+        (key, kind, namespace) = (entry.key.description, name(of: entry.provenance), entry.namespace)
+        (fingerprint, tokens, bytes) = (entry.fingerprint.description, entry.tokens, entry.byteCount)
+        (codec, uses, pinned) = (entry.codec, entry.uses, entry.isPinned)
+        (created, lastUsed) = (moment(entry.created), moment(entry.lastUsed))
+    }
+}
+
+/// All about one record.
+private struct ShownRecord: Codable {
+    var key: String
+    var kind: String
+    var namespace: String
+    var fingerprint: String
+    var codec: String
+    var layout: String
+    var created: String
+    var bytes: Int
+    var tokens: [TokenID]
+    var variants: [String]
+
+    init(_ record: StoredChunk, in store: ChunkStore) {
+        (key, kind, namespace) = (record.key.description, name(of: record.provenance), record.namespace)
+        (fingerprint, codec, created) = (record.fingerprint.description, record.codec, moment(record.created))
+        let layout = record.layout
+        self.layout = "\(layout.layers) layers, \(layout.heads) KV heads of \(layout.headDimension)"
+        (bytes, tokens) = (record.byteCount, record.tokens)
+        let found = try? store.variants(
+            of: record.key, fingerprint: record.fingerprint, tokens: record.tokens)
+        variants = (found ?? []).map(\.key.description)
+    }
+
+    var text: String {
+        let shown = tokens.prefix(12).map(String.init).joined(separator: " ")
+        return """
+            key          \(key)
+            kind         \(kind)
+            namespace    \(namespace)
+            fingerprint  \(fingerprint)
+            codec        \(codec)
+            layout       \(layout)
+            created      \(created)
+            bytes        \(bytes)
+            tokens       \(tokens.count): \(shown)\(tokens.count > 12 ? " …" : "")
+            variants     \(variants.isEmpty ? "none" : variants.map { String($0.prefix(12)) }.joined(separator: " "))
+            """
+    }
+}
