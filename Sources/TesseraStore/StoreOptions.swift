@@ -48,7 +48,7 @@ struct MemoryBudget {
                 "a store needs some memory to read and write: a RAM cap is at least \(megabytes(StoreOptions.leastRAMCap))"
             )
         }
-        blocks = min(cap / 16, 32 << 20)
+        blocks = min(cap / 8, 64 << 20)
         idle = min(cap / 8, 64 << 20)
         hot = cap - blocks - idle - Self.databases
     }

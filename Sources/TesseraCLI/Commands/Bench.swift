@@ -10,7 +10,10 @@ import TesseraKV
 struct Bench: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         abstract: "Measure on this machine.",
-        subcommands: [TTFT.self, Quality.self, Trace.self, Plan.self, Engine.self, Warm.self, Memory.self, Store.self])
+        subcommands: [
+            TTFT.self, Quality.self, Trace.self, Plan.self, Engine.self, Warm.self, Memory.self, Store.self,
+            Catalog.self,
+        ])
 }
 
 /// The model that is measured, as options.

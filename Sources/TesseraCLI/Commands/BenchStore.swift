@@ -69,4 +69,50 @@ extension Bench {
             return table.text
         }
     }
+
+    /// `tessera bench catalog`: finding and opening as a store grows.
+    struct Catalog: ParsableCommand {
+        static let configuration = CommandConfiguration(
+            commandName: "catalog", abstract: "What finding and opening take as a store grows.",
+            discussion: "Records of 4 KiB; a million of them take some 6 GB while it runs.")
+
+        @Option(help: "A folder on the disk to measure; a new one beside the default store.", completion: .directory)
+        var folder: String?
+
+        @Option(help: "The numbers of chunks at which it is measured.")
+        var chunks: [Int] = [10_000, 100_000, 1_000_000]
+
+        @Flag(help: "Print the report as JSON.")
+        var json = false
+
+        func validate() throws {
+            guard chunks.allSatisfy({ $0 >= 20 }), chunks == chunks.sorted() else {
+                throw ValidationError("--chunks are numbers from 20, ascending")
+            }
+        }
+
+        func run() throws {
+            var bench = CatalogBench()
+            bench.sizes = chunks
+            let place = folder ?? StoreOptions.defaultStore
+            let report = try bench.run(
+                in: URL(fileURLWithPath: place + "-catalog-\(getpid())"), progress: Notices.say)
+            try Console.line(json ? try TesseraCLI.json(report) : table(report))
+        }
+
+        private func table(_ report: CatalogBench.Report) -> String {
+            var table = Table([
+                "chunks", "20 lookups ms", "p99 ms", "open s", "after a crash s", "catalog bytes/chunk", "fill s",
+            ])
+            for row in report.results {
+                table.rows.append([
+                    "\(row.chunks)", String(format: "%.3f", row.lookupMedian * 1e3),
+                    String(format: "%.3f", row.lookupP99 * 1e3), String(format: "%.2f", row.openSeconds),
+                    String(format: "%.2f", row.openAfterCrashSeconds),
+                    String(format: "%.0f", row.catalogBytesPerChunk), String(format: "%.0f", row.fillSeconds),
+                ])
+            }
+            return table.text
+        }
+    }
 }

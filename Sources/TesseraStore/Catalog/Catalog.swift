@@ -2,6 +2,7 @@
 
 internal import Foundation
 internal import GRDB
+internal import Synchronization
 internal import TesseraKV
 
 /// The SQLite side of a store: what is queried by anything but a key.
@@ -47,8 +48,10 @@ final class Catalog: Sendable {
         }
     }
 
-    /// Bytes of SQLite's log at which it is brought into the file.
-    static let longestLog = 256 << 10
+    private static let pageBytes = 4096
+
+    /// Pages of SQLite's log at which it is brought into the file.
+    private let logPages = Atomic(16)
 
     let pool: DatabasePool
     let path: String
@@ -57,12 +60,7 @@ final class Catalog: Sendable {
         self.path = path
         var configuration = Configuration()
         configuration.prepareDatabase { database in
-            try database.execute(
-                sql: """
-                    PRAGMA synchronous = NORMAL;
-                    PRAGMA wal_autocheckpoint = \(Self.longestLog / 4096);
-                    PRAGMA journal_size_limit = \(Self.longestLog)
-                    """)
+            try database.execute(sql: "PRAGMA synchronous = NORMAL; PRAGMA wal_autocheckpoint = 16")
         }
         let settings = configuration
         pool = try catalogErrors(path) { try DatabasePool(path: path, configuration: settings) }
@@ -102,6 +100,32 @@ final class Catalog: Sendable {
         CREATE INDEX variant ON chunk (fingerprint, namespace, owner) WHERE owner IS NOT NULL;
         CREATE INDEX idle ON chunk (used) WHERE pinned = 0;
         """
+
+    /// Fits SQLite's log to a cap on the folder; 0 for none.
+    func fit(diskCap: Int) throws(TesseraError) {
+        let pages = diskCap == 0 ? 1000 : min(1000, max(16, diskCap / 64 / Self.pageBytes))
+        logPages.store(pages, ordering: .relaxed)
+        try catalogErrors(path) {
+            try pool.writeWithoutTransaction { database in
+                try database.execute(
+                    sql: """
+                        PRAGMA wal_autocheckpoint = \(pages);
+                        PRAGMA journal_size_limit = \(pages * Self.pageBytes)
+                        """)
+            }
+        }
+    }
+
+    /// Bytes that SQLite's log may come to beside what one change of records writes.
+    var reservedByteCount: Int { 2 * logPages.load(ordering: .relaxed) * Self.pageBytes }
+
+    /// Bytes that a change of so many records may write to SQLite's log: a page of the table and of two indices for each,
+    /// unless the file has fewer.
+    func logByteCount(records: Int) -> Int {
+        var status = stat()
+        let size = stat(path, &status) == 0 ? Int(status.st_size) : 0
+        return min(3 * Self.pageBytes * records, size + 1024 * records)
+    }
 
     /// Closes the file; everything in it is on disk then.
     func close() throws(TesseraError) {
@@ -168,14 +192,19 @@ final class Catalog: Sendable {
         }
     }
 
-    /// Adds up uses. A crash may lose them.
+    /// Adds up uses. A crash may lose them. They are written a few at a time, so that SQLite's log stays short.
     func add(_ uses: [ChunkKey: Use]) throws(TesseraError) {
-        try catalogErrors(path) {
-            try pool.write { database in
-                let statement = try database.makeStatement(
-                    sql: "UPDATE chunk SET uses = uses + ?, used = max(used, ?) WHERE key = ?")
-                for (key, use) in uses {
-                    try statement.execute(arguments: [use.count, use.last, Data(key.digest.bytes)])
+        var rest = Array(uses)[...]
+        while !rest.isEmpty {
+            let some = rest.prefix(max(4, logPages.load(ordering: .relaxed) / 6))
+            rest = rest.dropFirst(some.count)
+            try catalogErrors(path) {
+                try pool.write { database in
+                    let statement = try database.cachedStatement(
+                        sql: "UPDATE chunk SET uses = uses + ?, used = max(used, ?) WHERE key = ?")
+                    for (key, use) in some {
+                        try statement.execute(arguments: [use.count, use.last, Data(key.digest.bytes)])
+                    }
                 }
             }
         }

@@ -119,12 +119,17 @@ enum ChunkFile {
     private static func layers(
         _ header: Safetensors, _ data: Data, _ start: Int, _ layout: KVLayout, tokens: Int, codec: any KVCodec
     ) throws(TesseraError) -> [[UInt8]] {
-        let probe = try CodecProbe(layout: layout, tokens: tokens)
-        var layers: [[UInt8]] = []
         let type = plainTypes[codec.name]
         guard header.tensors.count == layout.layers * (type == nil ? 1 : 2) else {
             throw Safetensors.bad("it has \(header.tensors.count) tensors for \(layout.layers) layers")
         }
+        // Memory is taken for no more numbers than the file can have: the codecs that pack most make 1 byte of 8.
+        let numbers = layout.layers.multipliedReportingOverflow(by: 2 * tokens * layout.width)
+        guard !numbers.overflow, numbers.partialValue / 8 <= data.count else {
+            throw Safetensors.bad("it is too short for its tokens and layout")
+        }
+        let probe = try CodecProbe(layout: layout, tokens: tokens)
+        var layers: [[UInt8]] = []
         for layer in 0..<layout.layers {
             var bytes: [UInt8] = []
             for name in type == nil ? ["record"] : ["keys", "values"] {
@@ -175,8 +180,12 @@ extension Digest256 {
     package init?(hexadecimal text: String) {
         let digits = Array(text.utf8)
         guard digits.count == 64 else { return nil }
-        let bytes = stride(from: 0, to: 64, by: 2).compactMap { place in
-            UInt8(String(decoding: digits[place...place + 1], as: UTF8.self), radix: 16)
+        var bytes: [UInt8] = []
+        for place in stride(from: 0, to: 64, by: 2) {
+            guard let high = Character(Unicode.Scalar(digits[place])).hexDigitValue,
+                let low = Character(Unicode.Scalar(digits[place + 1])).hexDigitValue
+            else { return nil }
+            bytes.append(UInt8(16 * high + low))
         }
         self.init(bytes: bytes)
     }

@@ -21,6 +21,11 @@ extension ChunkStore {
             }
             digester.add(key.digest)
             digester.add(chunk.codec)
+            digester.add([chunk.layout.layers, chunk.layout.heads, chunk.layout.headDimension].description)
+            if let owner = chunk.header.variantOwner {
+                let small = try session.database.value(StoreKey.variant(key, of: owner)) ?? []
+                digester.add(Digest256(of: small))
+            }
             for layer in chunk.header.layers.indices {
                 digester.add(layers.withLayer(layer) { Digest256(of: $0) })
             }

@@ -34,6 +34,10 @@ extension ChunkStore {
     ///
     /// - Throws: `corrupt` naming the file and what is wrong with it; `full` as ``put(_:sparing:)``.
     package func importChunk(_ file: URL) throws(TesseraError) -> (key: ChunkKey, outcome: PutOutcome) {
+        var status = stat()
+        guard stat(file.path, &status) != 0 || status.st_mode & S_IFMT == S_IFREG else {
+            throw TesseraError(.invalidInput, "\(file.path) is no file to take in")
+        }
         let data: Data
         do { data = try Data(contentsOf: file) } catch {
             throw TesseraError(.io, "couldn't read \(file.path): \(error.localizedDescription)")

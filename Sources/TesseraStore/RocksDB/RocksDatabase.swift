@@ -201,20 +201,30 @@ final class RocksDatabase: @unchecked Sendable {
         rocksdb_compact_range(handle, nil, 0, nil, 0)
     }
 
-    private static let leastWriteBuffer = 128 << 10
     /// Makes the files anew from what can be read of them, if they can't be opened as they are or a table can't be read.
+    /// Anything but damage is an error: what a full disk or a missing right hides must not be made anew without.
     ///
     /// - Returns: Whether that was necessary.
     static func repair(path: String, lock: StoreLock) throws(TesseraError) -> Bool {
-        if isSound(path: path) { return false }
+        do {
+            try readAll(path: path)
+            return false
+        } catch {
+            guard error.code == .corrupt else { throw error }
+        }
         let options = RocksOptions(writeBuffer: leastWriteBuffer, blockCache: 1 << 20)
         try checked(path, "repair the database") { rocksdb_repair_db(options.handle, path, $0) }
+        // What it couldn't use, RocksDB sets aside; nobody would ever look there.
+        try? FileManager.default.removeItem(atPath: path + "/lost")
         return true
     }
 
-    private static func isSound(path: String) -> Bool {
+    private static func readAll(path: String) throws(TesseraError) {
         let options = RocksOptions(writeBuffer: leastWriteBuffer, blockCache: 1 << 20)
-        guard let handle = try? checked(path, "open", { rocksdb_open(options.handle, path, $0) }) else { return false }
+        if try isNew(path) { rocksdb_options_set_create_if_missing(options.handle, 1) }
+        guard let handle = try checked(path, "open the database", { rocksdb_open(options.handle, path, $0) }) else {
+            throw TesseraError(.io, "couldn't open the database in \(path)")
+        }
         defer { rocksdb_close(handle) }
         let reads = rocksdb_readoptions_create()
         let iterator = rocksdb_create_iterator(handle, reads)
@@ -224,9 +234,10 @@ final class RocksDatabase: @unchecked Sendable {
         }
         rocksdb_iter_seek_to_first(iterator)
         while rocksdb_iter_valid(iterator) != 0 { rocksdb_iter_next(iterator) }
-        return (try? checked(path, "read") { rocksdb_iter_get_error(iterator, $0) }) != nil
+        try checked(path, "read records") { rocksdb_iter_get_error(iterator, $0) }
     }
 
+    private static let leastWriteBuffer = 128 << 10
     /// Over a thousand headers of real chunks.
     private static let largestWriteBuffer = 4 << 20
 }

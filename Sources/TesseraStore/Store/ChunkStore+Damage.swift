@@ -27,6 +27,7 @@ extension ChunkStore {
         let chunk = chunk ?? entry?.owner
         try commit(session, &ledger) { (batch, next) in
             batch.delete(StoreKey.header(key))
+            batch.delete(StoreKey.pin(key))
             batch.put(StoreKey.quarantine(next.state.sequence, key), bytes)
             if let chunk { batch.delete(StoreKey.variant(key, of: chunk)) }
             // No blocks are given back on the word of a damaged record: they might be a neighbour's.

@@ -31,10 +31,11 @@ extension ChunkStore {
         for records: [OutgoingRecord], sparing scope: RecordScope?, _ session: StoreSession, _ ledger: inout Ledger
     ) throws(TesseraError) {
         let layers = records.reduce(0) { $0 + $1.allocated }
-        // In RocksDB's log, in its tables and, in part, in the catalog.
+        // In RocksDB's log and in its tables.
         let headers = records.reduce(0) { $0 + 4 * $1.header.tokens.count + 16 * $1.header.layers.count + 512 }
         let variants = records.reduce(0) { $0 + ($1.variant?.byteCount ?? 0) }
-        try makeRoom(for: layers + 3 * headers + 2 * variants, sparing: scope, session, &ledger)
+        let catalog = session.catalog.logByteCount(records: records.count)
+        try makeRoom(for: layers + 2 * headers + 2 * variants + catalog, sparing: scope, session, &ledger)
     }
 
     /// Makes room for a write of so many bytes: gives up records that the policy chooses until the folder, with all that
@@ -97,7 +98,7 @@ extension ChunkStore {
     /// Bytes that the databases may take at any moment, whatever is written: RocksDB's next log and the table that a log
     /// becomes, the largest compaction, SQLite's log, and what grows by blocks.
     private func reserve(_ session: StoreSession) -> Int {
-        session.database.reservedByteCount() + Catalog.longestLog + Self.slackBytes
+        session.database.reservedByteCount() + session.catalog.reservedByteCount + Self.slackBytes
     }
 
     private static let slackBytes = 512 << 10

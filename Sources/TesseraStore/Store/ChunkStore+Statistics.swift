@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
+internal import Dispatch
 internal import Synchronization
 package import TesseraKV
 
@@ -69,7 +70,13 @@ extension ChunkStore {
             uses[key]?.last = now
             return uses.count
         }
-        if count >= Self.mostUnwrittenUses, let session = try? session() { try? flushUses(session) }
+        // Not while somebody waits for the lookup.
+        if count % Self.mostUnwrittenUses == 0 {
+            uses.async { [weak self] in
+                guard let self, let session = try? session() else { return }
+                try? flushUses(session)
+            }
+        }
     }
 
     func flushUses(_ session: StoreSession) throws(TesseraError) {
@@ -80,5 +87,5 @@ extension ChunkStore {
         if !uses.isEmpty { try session.catalog.add(uses) }
     }
 
-    private static let mostUnwrittenUses = 4096
+    private static let mostUnwrittenUses = 32_768
 }

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
+internal import Dispatch
 package import Foundation
 internal import Synchronization
 package import TesseraKV
@@ -34,6 +35,8 @@ package final class ChunkStore: Sendable {
     let ledger: Mutex<Ledger>
     /// Commits after which the journal is cut; a test lowers it.
     let longestJournal = Atomic(4096)
+    /// Where the catalog is told of uses.
+    let uses = DispatchQueue(label: "tessera.uses")
     private let current: Mutex<StoreSession?>
     private let noted = Mutex<[String]>([])
 
@@ -70,17 +73,28 @@ package final class ChunkStore: Sendable {
     /// The least cap that a store can have.
     package static let leastDiskCap = 4 << 20
 
-    deinit { close() }
+    deinit { end() }
 
     /// Closes the store: waits for a writer, brings the catalog to disk and gives up the lock. Later calls throw.
     ///
     /// Chunks that are still loaded stay valid; the lock goes with the last of them.
     package func close() {
+        uses.sync {}
+        end()
+    }
+
+    private func end() {
         ledger.withLock { ledger in
             guard let session = current.withLock({ $0.take() }) else { return }
             try? flushUses(session)
             StoreOpening.end(session, ledger.state)
         }
+    }
+
+    /// Lets go of the store as a killed process does, with nothing brought to its end: for benches of opening.
+    package func abandon() {
+        uses.sync {}
+        ledger.withLock { _ in current.withLock { $0 = nil } }
     }
 
     /// What opening and running had to mend, for the log: a catalog made again, files of a cut-short write deleted.
@@ -121,6 +135,7 @@ package final class ChunkStore: Sendable {
                 }
             }
             try session.database.fit(diskCap: Int(clamping: ledger.state.diskCap))
+            try session.catalog.fit(diskCap: Int(clamping: ledger.state.diskCap))
             reclaim(session, &ledger)
             // A cap that was lowered holds from now on. Where it can't, writing is refused and reading goes on.
             do throws(TesseraError) {

@@ -112,6 +112,7 @@ struct StoreOpening {
     static func repairDatabase(_ url: URL) throws(TesseraError) -> Bool {
         let directory = try StoreDirectory(url)
         let lock = try StoreLock(directory)
+        try requireSpace(directory)
         return try RocksDatabase.repair(path: directory.database, lock: lock)
     }
 

@@ -43,7 +43,7 @@ extension StoreCommand {
     struct Remove: ParsableCommand {
         static let configuration = CommandConfiguration(
             commandName: "rm", abstract: "Remove records.",
-            discussion: "Named by their keys, or all that pass every one of the options.")
+            discussion: "Named by their keys, or all that pass every one of the options and aren't pinned.")
 
         @OptionGroup var storeOptions: StoreFolderOptions
 
@@ -80,6 +80,9 @@ extension StoreCommand {
             let store = try storeOptions.open()
             defer { store.close() }
             let gone = try selected(in: store)
+            guard gone.count == Set(gone.map(\.key)).count else {
+                throw TesseraError(.invalidInput, "a record is named twice")
+            }
             let bytes = gone.reduce(0) { $0 + $1.bytes }
             if !dryRun { try store.remove(gone.map(\.key)) }
             try Console.line(
@@ -106,7 +109,8 @@ extension StoreCommand {
             if let unusedFor {
                 filter.unusedSince = Int64((Date().timeIntervalSince1970 - unusedFor.seconds) * 1e6)
             }
-            return try store.entries(filter).map { ($0.key, $0.byteCount) }
+            // What is pinned goes by its own key alone.
+            return try store.entries(filter).filter { !$0.isPinned }.map { ($0.key, $0.byteCount) }
         }
 
         private func digest(_ digits: String, among known: [String]) throws -> Digest256 {
@@ -129,7 +133,7 @@ struct Age: ExpressibleByArgument {
     init?(argument: String) {
         let units: [Character: Double] = ["s": 1, "m": 60, "h": 3600, "d": 86_400]
         guard let unit = argument.last.flatMap({ units[$0] }), let count = Double(argument.dropLast()), count >= 0,
-            count.isFinite
+            count * unit < 1e10
         else { return nil }
         seconds = count * unit
     }

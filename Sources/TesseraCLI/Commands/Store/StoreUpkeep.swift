@@ -152,8 +152,8 @@ extension StoreCommand {
                     case .alreadyThere: known += 1
                     }
                 } catch {
-                    Notices.say(error.message)
-                    failure = failure ?? error
+                    if let failure { Notices.say(failure.message) }
+                    failure = error
                 }
             }
             try Console.line("\(stored) records taken in, \(known) were there")
