@@ -21,6 +21,9 @@ swift build --configuration release -Xswiftc -enable-testing --build-tests
 step "Tests"
 swift test --configuration release -Xswiftc -enable-testing --disable-xctest --skip-build
 
+step "A store under kills and power cuts"
+swift run --configuration release -Xswiftc -enable-testing --skip-build StoreStress --kills 25
+
 step "A package that depends on this one"
 Tests/dependent.sh
 

@@ -28,6 +28,10 @@ package struct StoredChunk: Sendable {
     package var byteCount: Int { header.byteCount }
     /// When the record was put, in microseconds since 1970.
     package var created: Int64 { header.created }
+    /// The size and the XXH3-64 of each layer as it is on disk.
+    package var layers: [(byteCount: Int, checksum: UInt64)] { header.layers.map { ($0.byteCount, $0.checksum) } }
+    /// The number of the segment that it lies in, and where it begins there.
+    package var place: (segment: UInt64, offset: UInt64) { (header.place.segment, header.place.offset) }
 }
 
 /// A record whose layers are at hand, whole and verified.

@@ -82,10 +82,14 @@ extension Bench {
         @Option(help: "The numbers of chunks at which it is measured.")
         var chunks: [Int] = [10_000, 100_000, 1_000_000]
 
+        @Option(help: "Lookups of 20 keys at each.")
+        var lookups = 2000
+
         @Flag(help: "Print the report as JSON.")
         var json = false
 
         func validate() throws {
+            guard lookups >= 100 else { throw ValidationError("--lookups is at least 100") }
             guard chunks.allSatisfy({ $0 >= 20 }), chunks == chunks.sorted() else {
                 throw ValidationError("--chunks are numbers from 20, ascending")
             }
@@ -93,7 +97,7 @@ extension Bench {
 
         func run() throws {
             var bench = CatalogBench()
-            bench.sizes = chunks
+            (bench.sizes, bench.lookups) = (chunks, lookups)
             let place = folder ?? StoreOptions.defaultStore
             let report = try bench.run(
                 in: URL(fileURLWithPath: place + "-catalog-\(getpid())"), progress: Notices.say)

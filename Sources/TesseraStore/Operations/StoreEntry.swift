@@ -107,4 +107,18 @@ extension ChunkStore {
             try FingerprintRecord(bytes, digest: digest).fields
         }
     }
+
+    /// Whether a record stays whatever room is needed.
+    package func isPinned(_ key: ChunkKey) throws(TesseraError) -> Bool {
+        try session().isPinned(key)
+    }
+
+    /// The isolated keys of the chunks that a variant was captured behind; empty for any other record.
+    package func behind(_ chunk: StoredChunk) throws(TesseraError) -> [ChunkKey] {
+        guard let owner = chunk.header.variantOwner else { return [] }
+        let name = StoreKey.variant(chunk.key, of: owner)
+        return try session().database.withValue(name) { (bytes) throws(TesseraError) in
+            try VariantRecord(bytes, for: chunk.key, of: owner).behind
+        } ?? []
+    }
 }

@@ -9,6 +9,8 @@ final class RocksOptions {
     private let table: OpaquePointer
     private let cache: OpaquePointer
 
+    /// RocksDB's number for blocks that are searched by a hash of the key.
+    private static let hashed: Int32 = 1
     /// RocksDB's number for the XXH3 block checksum.
     private static let xxh3: CChar = 4
 
@@ -20,6 +22,9 @@ final class RocksOptions {
         rocksdb_block_based_options_set_block_cache(table, cache)
         rocksdb_block_based_options_set_checksum(table, Self.xxh3)
         rocksdb_block_based_options_set_format_version(table, 5)
+        // Keys are digests, asked for one by one.
+        rocksdb_block_based_options_set_data_block_index_type(table, Self.hashed)
+        rocksdb_block_based_options_set_data_block_hash_ratio(table, 0.75)
         rocksdb_block_based_options_set_filter_policy(table, rocksdb_filterpolicy_create_bloom_full(10))
 
         handle = rocksdb_options_create()

@@ -54,11 +54,13 @@ extension StoreCommand {
             (filter.namespace, filter.provenance) = (namespace, kind?.provenance)
             let entries = try store.entries(filter, order: EntryOrder(rawValue: sort.rawValue) ?? .used, limit: limit)
             if json { return try Console.line(try TesseraCLI.json(entries.map(ListedRecord.init))) }
-            var table = Table(["key", "kind", "namespace", "tokens", "bytes", "codec", "last use", "uses", "pinned"])
+            var table = Table([
+                "key", "kind", "namespace", "tokens", "bytes", "codec", "created", "last use", "uses", "pinned",
+            ])
             for entry in entries.map(ListedRecord.init) {
                 table.rows.append([
                     String(entry.key.prefix(12)), entry.kind, entry.namespace, "\(entry.tokens)",
-                    readable(bytes: entry.bytes), entry.codec, entry.lastUsed, "\(entry.uses)",
+                    readable(bytes: entry.bytes), entry.codec, entry.created, entry.lastUsed, "\(entry.uses)",
                     entry.pinned ? "yes" : "",
                 ])
             }
@@ -85,7 +87,7 @@ extension StoreCommand {
             guard let record = try store.record(key) else {
                 throw TesseraError(.notFound, "the record \(key) is gone")
             }
-            let shown = ShownRecord(record, in: store)
+            let shown = try ShownRecord(record, in: store)
             try Console.line(json ? try TesseraCLI.json(shown) : shown.text)
         }
     }
@@ -185,41 +187,66 @@ private struct ListedRecord: Codable {
 
 /// All about one record.
 private struct ShownRecord: Codable {
+    struct Layer: Codable {
+        var bytes: Int
+        var xxh3: String
+    }
+
     var key: String
     var kind: String
     var namespace: String
     var fingerprint: String
+    var fingerprintFields: [String]
     var codec: String
     var layout: String
     var created: String
+    var uses: Int
+    var pinned: Bool
+    var segment: UInt64
+    var offset: UInt64
     var bytes: Int
+    var layers: [Layer]
     var tokens: [TokenID]
+    var behind: [String]
     var variants: [String]
 
-    init(_ record: StoredChunk, in store: ChunkStore) {
+    init(_ record: StoredChunk, in store: ChunkStore) throws {
         (key, kind, namespace) = (record.key.description, name(of: record.provenance), record.namespace)
         (fingerprint, codec, created) = (record.fingerprint.description, record.codec, moment(record.created))
+        fingerprintFields =
+            try store.fingerprintFields(record.fingerprint)?.map {
+                "\($0.name) \($0.digest.description.prefix(12))"
+            } ?? []
         let layout = record.layout
         self.layout = "\(layout.layers) layers, \(layout.heads) KV heads of \(layout.headDimension)"
+        (uses, pinned) = (try store.use(of: record.key)?.count ?? 0, try store.isPinned(record.key))
+        (segment, offset) = record.place
         (bytes, tokens) = (record.byteCount, record.tokens)
-        let found = try? store.variants(
-            of: record.key, fingerprint: record.fingerprint, tokens: record.tokens)
-        variants = (found ?? []).map(\.key.description)
+        layers = record.layers.map { Layer(bytes: $0.byteCount, xxh3: String($0.checksum, radix: 16)) }
+        behind = try store.behind(record).map(\.description)
+        variants = try store.variants(of: record.key, fingerprint: record.fingerprint, tokens: record.tokens)
+            .map(\.key.description)
     }
 
     var text: String {
         let shown = tokens.prefix(12).map(String.init).joined(separator: " ")
+        func short(_ keys: [String]) -> String {
+            keys.isEmpty ? "none" : keys.map { String($0.prefix(12)) }.joined(separator: " ")
+        }
         return """
             key          \(key)
             kind         \(kind)
             namespace    \(namespace)
             fingerprint  \(fingerprint)
+            of           \(fingerprintFields.isEmpty ? "unknown" : fingerprintFields.joined(separator: ", "))
             codec        \(codec)
             layout       \(layout)
-            created      \(created)
-            bytes        \(bytes)
+            created      \(created), used \(uses) times\(pinned ? ", pinned" : "")
+            place        segment \(segment), byte \(offset)
+            bytes        \(bytes) in \(layers.count) layers
             tokens       \(tokens.count): \(shown)\(tokens.count > 12 ? " …" : "")
-            variants     \(variants.isEmpty ? "none" : variants.map { String($0.prefix(12)) }.joined(separator: " "))
+            behind       \(short(behind))
+            variants     \(short(variants))
             """
     }
 }
