@@ -35,7 +35,8 @@ let package = Package(
         .target(
             name: "TesseraStore",
             dependencies: [
-                "TesseraKV", "CFiles", "CRocksDB", "CRocksQuiet", "CXXHash", .product(name: "Crypto", package: "swift-crypto"),
+                "TesseraKV", "CFiles", "CRocksDB", "CRocksQuiet", "CXXHash",
+                .product(name: "Crypto", package: "swift-crypto"),
                 .product(name: "GRDB", package: "GRDB.swift"),
             ],
             exclude: ["Format.md"]),
@@ -78,7 +79,8 @@ let package = Package(
         .testTarget(
             name: "TesseraStoreTests",
             dependencies: [
-                "CFaultSeam", "TesseraStore", "TesseraKV", "TesseraTestSupport", .product(name: "Crypto", package: "swift-crypto"),
+                "CFaultSeam", "TesseraStore", "TesseraKV", "TesseraTestSupport",
+                .product(name: "Crypto", package: "swift-crypto"),
                 .product(name: "GRDB", package: "GRDB.swift"),
             ]),
         .testTarget(

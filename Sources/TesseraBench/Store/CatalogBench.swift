@@ -10,8 +10,9 @@ public struct CatalogBench: Sendable {
     public struct Row: Sendable, Codable {
         /// Records of 4 KiB in it.
         public var chunks: Int
-        /// Seconds to look up 20 keys: the median, and what 99 of 100 stay below.
+        /// Seconds to look up 20 keys, the median.
         public var lookupMedian: Double
+        /// Seconds that 99 of 100 such lookups stay below.
         public var lookupP99: Double
         /// Seconds to open the store after it was closed.
         public var openSeconds: Double
@@ -59,6 +60,7 @@ public struct CatalogBench: Sendable {
             _ = watch.lap()
             store = try open(folder)
             let opened = watch.lap()
+            try store.waitUntilIdle()
             let seconds = try lookupSeconds(store, among: count).sorted()
             try store.put(record(-1 - results.count))
             store.abandon()

@@ -193,9 +193,12 @@ final class Catalog: Sendable {
     }
 
     /// Adds up uses. A crash may lose them. They are written a few at a time, so that SQLite's log stays short.
-    func add(_ uses: [ChunkKey: Use]) throws(TesseraError) {
+    ///
+    /// - Parameter pause: Seconds between them.
+    func add(_ uses: [ChunkKey: Use], pause: Double = 0) throws(TesseraError) {
         var rest = Array(uses)[...]
         while !rest.isEmpty {
+            if pause > 0, rest.count < uses.count { Thread.sleep(forTimeInterval: pause) }
             let some = rest.prefix(max(4, logPages.load(ordering: .relaxed) / 6))
             rest = rest.dropFirst(some.count)
             try catalogErrors(path) {

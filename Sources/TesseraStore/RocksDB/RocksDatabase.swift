@@ -193,6 +193,15 @@ final class RocksDatabase: @unchecked Sendable {
         return Int(clamping: tables) + 3 * writeBuffer.load(ordering: .relaxed)
     }
 
+    /// Whether tables are being written in the background.
+    var isBusy: Bool {
+        ["rocksdb.num-running-compactions", "rocksdb.compaction-pending", "rocksdb.num-running-flushes"].contains {
+            name in
+            var count: UInt64 = 0
+            return rocksdb_property_int(handle, name, &count) == 0 && count > 0
+        }
+    }
+
     /// Writes all tables anew without what has been deleted.
     func compact() throws(TesseraError) {
         let flush = rocksdb_flushoptions_create()

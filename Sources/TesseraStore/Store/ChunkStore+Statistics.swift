@@ -74,18 +74,21 @@ extension ChunkStore {
         if count % Self.mostUnwrittenUses == 0 {
             uses.async { [weak self] in
                 guard let self, let session = try? session() else { return }
-                try? flushUses(session)
+                try? flushUses(session, gently: true)
             }
         }
     }
 
-    func flushUses(_ session: StoreSession) throws(TesseraError) {
+    /// Tells the catalog of uses.
+    ///
+    /// - Parameter gently: Whether others are left time in between.
+    func flushUses(_ session: StoreSession, gently: Bool = false) throws(TesseraError) {
         let uses = counters.uses.withLock { uses in
             defer { uses = [:] }
             return uses
         }
-        if !uses.isEmpty { try session.catalog.add(uses) }
+        if !uses.isEmpty { try session.catalog.add(uses, pause: gently ? 0.005 : 0) }
     }
 
-    private static let mostUnwrittenUses = 32_768
+    private static let mostUnwrittenUses = 65_536
 }
