@@ -42,6 +42,31 @@ import Testing
         }
     }
 
+    @Test func `records that are being read in are counted before they are whole`() throws {
+        try withTemporaryDirectory { folder in
+            let store = try ChunkStore(in: folder)
+            let session = try store.session()
+            let capacity = session.hot.capacity
+            let records = (0..<6).map { Sample.record($0, layerBytes: capacity / 10) }
+            try store.put(records)
+            var streams = try records.map { record in
+                let found = try #require(try store.lookup(record))
+                return try #require(try store.stream(found))
+            }
+            for layer in 0..<3 { for stream in streams { _ = try stream.withLayer(layer) { $0.count } } }
+            // Three of three tenths each fit.
+            #expect(try store.statistics().hotRecords == 3)
+            #expect(try store.statistics().hotByteCount <= capacity)
+            streams = []
+            // One that is begun and dropped leaves its room.
+            for record in records + records {
+                let found = try #require(try store.lookup(record))
+                _ = try store.stream(found)?.withLayer(0) { $0.count }
+            }
+            #expect(session.hot.reserve(Sample.record(50).key, byteCount: capacity / 20) != nil)
+        }
+    }
+
     @Test func `one pass over many records does not push out what is used again and again`() throws {
         try withTemporaryDirectory { folder in
             let store = try ChunkStore(in: folder)

@@ -12,6 +12,8 @@ final class HotTier: Sendable {
     private struct State {
         var records = RecencyList<ChunkKey, LoadedChunk>()
         var byteCount = 0
+        /// Bytes of records that are being read in.
+        var reserved = 0
         /// Keys that were loaded when there was no room.
         var seen = RecencyList<ChunkKey, Void>()
         var hits = 0
@@ -41,29 +43,60 @@ final class HotTier: Sendable {
         }
     }
 
-    /// Whether a record that is about to be loaded will be kept.
-    func wants(_ key: ChunkKey, byteCount: Int) -> Bool {
-        guard byteCount <= capacity else { return false }
-        return state.withLock { state in
-            if state.byteCount + byteCount <= capacity || state.seen[key] != nil { return true }
-            state.seen.set(key, ())
-            if state.seen.count > max(1024, 2 * state.records.count) { _ = state.seen.removeOldest() }
-            return false
+    /// Room in the tier for a record that is being read in.
+    final class Reservation: Sendable {
+        private let tier: HotTier
+        private let byteCount: Int
+        private let isOver = Atomic(false)
+
+        fileprivate init(_ tier: HotTier, _ byteCount: Int) {
+            (self.tier, self.byteCount) = (tier, byteCount)
+        }
+
+        deinit { end() }
+
+        /// Gives the room back, once.
+        fileprivate func end() {
+            guard !isOver.exchange(true, ordering: .relaxed) else { return }
+            tier.state.withLock { $0.reserved -= byteCount }
         }
     }
 
-    /// Takes a record in, for which others leave.
-    func admit(_ loaded: LoadedChunk) {
+    /// Makes room for a record that is about to be loaded; nil for one that won't be kept.
+    func reserve(_ key: ChunkKey, byteCount: Int) -> Reservation? {
+        let isWanted = state.withLock { state in
+            guard state.reserved + byteCount <= capacity else { return false }
+            if state.byteCount + state.reserved + byteCount > capacity, state.seen[key] == nil {
+                state.seen.set(key, ())
+                if state.seen.count > max(1024, 2 * state.records.count) { _ = state.seen.removeOldest() }
+                return false
+            }
+            state.reserved += byteCount
+            shrink(&state, by: 0)
+            return true
+        }
+        return isWanted ? Reservation(self, byteCount) : nil
+    }
+
+    /// Takes a record in, in the place that was reserved for it.
+    func admit(_ loaded: LoadedChunk, _ reservation: Reservation) {
+        reservation.end()
         let size = loaded.footprint
         guard size <= capacity else { return }
         state.withLock { state in
             if let before = state.records.remove(loaded.chunk.key) { state.byteCount -= before.footprint }
             state.seen.remove(loaded.chunk.key)
-            while state.byteCount + size > capacity, let (_, old) = state.records.removeOldest() {
-                state.byteCount -= old.footprint
-            }
+            shrink(&state, by: size)
+            guard state.byteCount + state.reserved + size <= capacity else { return }
             state.records.set(loaded.chunk.key, loaded)
             state.byteCount += size
+        }
+    }
+
+    /// Lets records go until so many bytes more have room.
+    private func shrink(_ state: inout State, by size: Int) {
+        while state.byteCount + state.reserved + size > capacity, let (_, old) = state.records.removeOldest() {
+            state.byteCount -= old.footprint
         }
     }
 

@@ -166,6 +166,10 @@ final class RocksDatabase: @unchecked Sendable {
     /// Applies a batch; on return it is on disk.
     func write(_ batch: WriteBatch) throws(TesseraError) {
         if let failure = batch.failure { throw failure }
+        guard !hasFailed else {
+            throw TesseraError(
+                .io, "an earlier write to \(path) failed, so the store takes no other: close it and open it again")
+        }
         do {
             try checked(path, "write records") { rocksdb_write(handle, durableWrite, batch.handle, $0) }
         } catch {

@@ -87,8 +87,8 @@ extension ChunkStore {
         if let hot = session.hot.find(chunk) { return hot }
         guard case .whole(let chunk, let bytes) = read(chunk, chunk.header.layers.indices, session) else { return nil }
         let loaded = LoadedChunk(chunk, bytes)
-        if session.hot.wants(chunk.key, byteCount: loaded.footprint) {
-            session.hot.admit(loaded.unpacked(session.memory))
+        if let room = session.hot.reserve(chunk.key, byteCount: loaded.footprint) {
+            session.hot.admit(loaded.unpacked(session.memory), room)
         }
         return loaded
     }
@@ -102,8 +102,8 @@ extension ChunkStore {
         if let hot = session.hot.find(chunk) { return StreamedChunk(hot: hot, self, session) }
         do {
             let reader = try LayerReader(chunk, session)
-            let isKept = session.hot.wants(chunk.key, byteCount: chunk.header.extent)
-            return StreamedChunk(chunk, reader, isKept: isKept, self, session)
+            let room = session.hot.reserve(chunk.key, byteCount: chunk.header.extent)
+            return StreamedChunk(chunk, reader, room: room, self, session)
         } catch {
             guard error.code == .notFound else {
                 noteFailedRead(error)

@@ -23,19 +23,23 @@ package final class StreamedChunk: Sendable {
     /// Nil where the record is in the hot tier.
     private let reader: LayerReader?
     private let hot: LoadedChunk?
-    private let isKept: Bool
+    /// Room in the hot tier, for a record that goes there when all of it has been read.
+    private let room: HotTier.Reservation?
     private let state: Mutex<State>
 
     /// A record of the hot tier.
     init(hot: LoadedChunk, _ store: ChunkStore, _ session: StoreSession) {
         (chunk, self.hot, self.store, self.session) = (hot.chunk, hot, store, session)
-        (reader, isKept) = (nil, true)
+        (reader, room) = (nil, nil)
         state = Mutex(State(groupsLeft: []))
     }
 
-    /// - Parameter isKept: Whether it goes to the hot tier when all of it has been read.
-    init(_ chunk: StoredChunk, _ reader: LayerReader, isKept: Bool, _ store: ChunkStore, _ session: StoreSession) {
-        (self.chunk, self.reader, self.isKept, self.store, self.session) = (chunk, reader, isKept, store, session)
+    /// - Parameter room: Room in the hot tier; nil for a record that isn't kept.
+    init(
+        _ chunk: StoredChunk, _ reader: LayerReader, room: HotTier.Reservation?, _ store: ChunkStore,
+        _ session: StoreSession
+    ) {
+        (self.chunk, self.reader, self.room, self.store, self.session) = (chunk, reader, room, store, session)
         hot = nil
         state = Mutex(State(groupsLeft: Set(reader.groups.map(\.lowerBound))))
     }
@@ -56,7 +60,7 @@ package final class StreamedChunk: Sendable {
         precondition(chunk.header.layers.indices.contains(layer), "layer beyond the record")
         if let hot { return try hot.withLayer(layer, body) }
         let (bytes, first) = try state.withLock { (state) throws(TesseraError) in
-            try isKept ? kept(layer, &state) : passing(layer, &state)
+            try room != nil ? kept(layer, &state) : passing(layer, &state)
         }
         return try bytes.withLayer(layer - first, body)
     }
@@ -74,7 +78,9 @@ package final class StreamedChunk: Sendable {
             let target = UnsafeMutableRawBufferPointer(rebasing: memory.bytes[reader.place(of: group, in: all)])
             try read(group, into: target)
             state.groupsLeft.remove(group.lowerBound)
-            if state.groupsLeft.isEmpty { session.hot.admit(LoadedChunk(chunk, bytes).unpacked(session.memory)) }
+            if state.groupsLeft.isEmpty, let room {
+                session.hot.admit(LoadedChunk(chunk, bytes).unpacked(session.memory), room)
+            }
         }
         return (bytes, 0)
     }
