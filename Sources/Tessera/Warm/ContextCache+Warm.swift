@@ -129,9 +129,10 @@ extension ContextCache {
         try body(page)
     }
 
-    /// The bytes that a chunk of so many tokens takes in the store.
+    /// The bytes that a chunk of so many tokens takes in the store at most: its layers, whole blocks of them, its header in
+    /// RocksDB's log, in a table and in the room for compacting it, and its line in the catalog.
     func recordBytes(tokens: Int) -> Int {
-        model.layout.layers * codec.byteCount(tokens: tokens, layout: model.layout) + 12 * tokens + 2048
+        model.layout.layers * codec.byteCount(tokens: tokens, layout: model.layout) + 16 * tokens + 8192
     }
 
     private nonisolated var indexFolder: URL {

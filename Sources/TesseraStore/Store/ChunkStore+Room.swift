@@ -21,8 +21,8 @@ extension ChunkStore {
                 }
                 free = min(free, cap - used(session, ledger) + (others ?? 0))
             }
-            // Headers are a few percent of small layers.
-            return max(0, free - reserve(session) - batchBytes / 16)
+            // What `makeRoom` wants for a batch beside its layers: headers, twice, and the catalog's log.
+            return max(0, free - reserve(session) - batchBytes / 8 - (1 << 20))
         }
     }
 
