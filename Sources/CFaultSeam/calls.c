@@ -45,23 +45,18 @@ static int open_watched(open_call *next, const char *path, int flags, mode_t mod
 
 static mode_t mode_of(int flags, va_list list) { return flags & (O_CREAT | __O_TMPFILE) ? va_arg(list, mode_t) : 0; }
 
-int open(const char *path, int flags, ...) {
-    NEXT("open", open_call);
-    va_list list;
-    va_start(list, flags);
-    mode_t mode = mode_of(flags, list);
-    va_end(list);
-    return open_watched(next, path, flags, mode);
-}
+#define OPENING(name)                                     \
+    int name(const char *path, int flags, ...) {          \
+        NEXT(#name, open_call);                           \
+        va_list list;                                     \
+        va_start(list, flags);                            \
+        mode_t mode = mode_of(flags, list);               \
+        va_end(list);                                     \
+        return open_watched(next, path, flags, mode);     \
+    }
 
-int open64(const char *path, int flags, ...) {
-    NEXT("open64", open_call);
-    va_list list;
-    va_start(list, flags);
-    mode_t mode = mode_of(flags, list);
-    va_end(list);
-    return open_watched(next, path, flags, mode);
-}
+OPENING(open)
+OPENING(open64)
 
 FILE *fopen(const char *path, const char *mode) {
     NEXT("fopen", FILE * (const char *, const char *));

@@ -63,6 +63,14 @@ extension ChunkStore {
         try variants(of: record.chunk, fingerprint: record.fingerprint, tokens: record.tokens)
     }
 
+    /// Calls `body` with one layer of a record, read alone.
+    func withLayer<Result>(
+        _ layer: Int, of chunk: StoredChunk, _ body: (UnsafeRawBufferPointer) throws(TesseraError) -> Result
+    ) throws(TesseraError) -> Result {
+        guard let streamed = try stream(chunk) else { throw TesseraError(.notFound, "the record is a miss") }
+        return try streamed.withLayer(layer, body)
+    }
+
     /// The layers of a record as they come back; nil for a miss.
     func layers(of record: ChunkRecord) throws -> [[UInt8]]? {
         guard let chunk = try lookup(record), let loaded = try load(chunk) else { return nil }

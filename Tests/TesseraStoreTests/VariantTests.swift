@@ -163,7 +163,7 @@ import Testing
         }
     }
 
-    @Test func `the catalog is made again with all variants, also when a build that knew none made it`() throws {
+    @Test func `the catalog is made again with all variants`() throws {
         try withTemporaryDirectory { folder in
             let first = try ChunkStore(in: folder)
             try first.put([chunk, one, two])

@@ -24,7 +24,7 @@ struct WeightsMemo {
     /// The digest of a file that was seen before and has not changed since.
     func digest(of path: String) -> Digest256? {
         guard let identity = Self.identity(of: path) else { return nil }
-        return entries().first { $0.identity == identity }.flatMap { Digest256(hex: $0.digest) }
+        return entries().first { $0.identity == identity }.flatMap { Digest256(hexadecimal: $0.digest) }
     }
 
     /// Keeps the digest of a file that was `identity` before it was read; one that was exchanged meanwhile is not kept.
@@ -48,15 +48,5 @@ struct WeightsMemo {
             Int64(status.st_mtim.tv_sec), Int64(status.st_mtim.tv_nsec), Int64(status.st_ctim.tv_sec),
             Int64(status.st_ctim.tv_nsec),
         ]
-    }
-}
-
-extension Digest256 {
-    /// Reads 64 hexadecimal digits.
-    fileprivate init?(hex: String) {
-        let digits = Array(hex)
-        guard digits.count == 64 else { return nil }
-        let bytes = stride(from: 0, to: 64, by: 2).compactMap { UInt8(String(digits[$0...$0 + 1]), radix: 16) }
-        self.init(bytes: bytes)
     }
 }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 public import Foundation
+internal import Tessera
 internal import TesseraKV
 internal import TesseraStore
 
@@ -45,7 +46,7 @@ public struct CatalogBench: Sendable {
         var count = 0
         for size in sizes {
             progress("filling up to \(size) chunks")
-            var watch = Watch()
+            var watch = Stopwatch()
             var store = try open(folder)
             while count < size {
                 let next = min(size, count + 4096)
@@ -83,7 +84,7 @@ public struct CatalogBench: Sendable {
         var generator = SplitMix64(seed: 5)
         return try (0..<lookups).map { _ in
             let wanted = (0..<20).map { _ in record(Int.random(in: 0..<count, using: &generator), layers: false) }
-            var watch = Watch()
+            var watch = Stopwatch()
             for record in wanted {
                 let found = try store.lookup(record.key, fingerprint: record.fingerprint, tokens: record.tokens)
                 guard found != nil else { throw TesseraError(.notFound, "a chunk that was stored isn't there") }
@@ -104,17 +105,5 @@ public struct CatalogBench: Sendable {
             kind: .chunk, fingerprint: Digest256(of: [1]), namespace: "bench",
             tokens: (0..<16).map { TokenID(truncatingIfNeeded: number &* 16 &+ $0) },
             layout: KVLayout(layers: 2, heads: 2, headDimension: 16), codec: "fp16", layers: [layer, layer])
-    }
-}
-
-/// Seconds since it was asked last.
-private struct Watch {
-    private var last = ContinuousClock.now
-
-    mutating func lap() -> Double {
-        let now = ContinuousClock.now
-        defer { last = now }
-        let span = (now - last).components
-        return Double(span.seconds) + Double(span.attoseconds) * 1e-18
     }
 }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 internal import Foundation
+internal import Tessera
 internal import TesseraKV
 internal import TesseraStore
 
@@ -151,7 +152,7 @@ final class StoreWork {
         // Whoever comes first finds another disk than who comes second; they take turns.
         func measured(_ body: () throws -> Void) throws -> Double {
             try before()
-            return try seconds(body)
+            return try ContinuousClock().measure(body).seconds
         }
         let isFirst = generation % 2 == 0
         let early = try measured(isFirst ? subject : reference)
@@ -160,11 +161,5 @@ final class StoreWork {
         return StoreBench.Sample(
             name: name, rate: Double(bytes) / ours / 1e9, reference: Double(bytes) / theirs / 1e9, against: against,
             goal: goal)
-    }
-
-    private func seconds(_ body: () throws -> Void) rethrows -> Double {
-        let clock = ContinuousClock()
-        let duration = try clock.measure(body)
-        return Double(duration.components.seconds) + Double(duration.components.attoseconds) * 1e-18
     }
 }

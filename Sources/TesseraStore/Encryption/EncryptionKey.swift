@@ -36,10 +36,7 @@ package struct EncryptionKey: Sendable {
     private static func secret(in data: Data) -> [UInt8]? {
         if data.count == 32 { return [UInt8](data) }
         let text = String(decoding: data, as: UTF8.self).trimmingCharacters(in: .whitespacesAndNewlines)
-        if text.count == 64, text.allSatisfy(\.isHexDigit) {
-            let digits = Array(text)
-            return stride(from: 0, to: 64, by: 2).compactMap { UInt8(String(digits[$0...$0 + 1]), radix: 16) }
-        }
+        if text.utf8.count == 64, let bytes = [UInt8](hexadecimal: text) { return bytes }
         return Data(base64Encoded: text).map { [UInt8]($0) }
     }
 }

@@ -5,7 +5,7 @@ internal import Synchronization
 
 /// Memory for the bytes of layers: whole blocks, aligned to them, given back to its pool when the last reader goes.
 ///
-/// `@unchecked Sendable` because the bytes are written by one reader before they are shared, and by nobody afterwards.
+/// `@unchecked Sendable` because a range of it is written once, by one reader, before anybody else is shown that range.
 final class LayerMemory: @unchecked Sendable {
     let bytes: UnsafeMutableRawBufferPointer
     private let pool: MemoryPool
@@ -21,6 +21,7 @@ final class LayerMemory: @unchecked Sendable {
 ///
 /// Fresh pages cost as much as reading a layer into them does; pages that were just used are in the processor's cache.
 final class MemoryPool: Sendable {
+    /// `@unchecked Sendable` because memory that is idle belongs to the pool alone.
     private struct State: @unchecked Sendable {
         var idle: [Int: [UnsafeMutableRawBufferPointer]] = [:]
         var idleBytes = 0

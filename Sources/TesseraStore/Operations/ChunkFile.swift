@@ -174,19 +174,3 @@ private struct CodecProbe {
         return outcome != nil
     }
 }
-
-extension Digest256 {
-    /// Reads 64 hexadecimal digits; nil for anything else.
-    package init?(hexadecimal text: String) {
-        let digits = Array(text.utf8)
-        guard digits.count == 64 else { return nil }
-        var bytes: [UInt8] = []
-        for place in stride(from: 0, to: 64, by: 2) {
-            guard let high = Character(Unicode.Scalar(digits[place])).hexDigitValue,
-                let low = Character(Unicode.Scalar(digits[place + 1])).hexDigitValue
-            else { return nil }
-            bytes.append(UInt8(16 * high + low))
-        }
-        self.init(bytes: bytes)
-    }
-}

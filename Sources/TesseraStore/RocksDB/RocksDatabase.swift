@@ -7,11 +7,12 @@ internal import TesseraKV
 
 /// The open database of small records. It closes when the last reference goes.
 ///
-/// `@unchecked Sendable` because RocksDB's handles may be used by any number of threads at once and are never replaced.
+/// `@unchecked Sendable` because RocksDB's handles may be used by any number of threads at once and are never replaced, and
+/// the cipher is set before anybody else has the object.
 final class RocksDatabase: @unchecked Sendable {
     let path: String
-    let options: RocksOptions
-    /// What seals and opens the values of an encrypted store; set once, before anybody else has the database.
+    private let options: RocksOptions
+    /// What seals and opens the values of an encrypted store.
     private(set) var cipher: StoreCipher?
     private let lock: StoreLock
     private let handle: OpaquePointer

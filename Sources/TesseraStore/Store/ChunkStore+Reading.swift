@@ -85,12 +85,20 @@ extension ChunkStore {
     package func load(_ chunk: StoredChunk) throws(TesseraError) -> LoadedChunk? {
         let session = try session()
         if let hot = session.hot.find(chunk) { return hot }
-        guard case .whole(let chunk, let bytes) = read(chunk, chunk.header.layers.indices, session) else { return nil }
-        let loaded = LoadedChunk(chunk, bytes)
-        if let room = session.hot.reserve(chunk.key, byteCount: loaded.footprint) {
-            session.hot.admit(loaded.unpacked(session.memory), room)
+        do throws(TesseraError) {
+            guard let bytes = try session.layers(chunk.header.layers.indices, of: chunk) else {
+                _ = try settle(chunk, session)
+                return nil
+            }
+            let loaded = LoadedChunk(chunk, bytes)
+            if let room = session.hot.reserve(chunk.key, byteCount: loaded.footprint) {
+                session.hot.admit(loaded.unpacked(session.memory), room)
+            }
+            return loaded
+        } catch {
+            noteFailedRead(error)
+            return nil
         }
-        return loaded
     }
 
     /// Begins to load a record whose layers are wanted one after the other: from the hot tier, or read when they are asked
@@ -129,49 +137,6 @@ extension ChunkStore {
             try quarantine(chunk.key, ifAt: chunk.header.place, session, &ledger)
         }
         return false
-    }
-
-    /// Calls `body` with the bytes of one layer, verified.
-    ///
-    /// - Throws: `corrupt` when the layer is damaged (the record is counted and taken out), `notFound` when the record
-    ///   was removed meanwhile, `io` when it can't be read, or what `body` throws.
-    package func withLayer<Result>(
-        _ layer: Int, of chunk: StoredChunk, _ body: (UnsafeRawBufferPointer) throws(TesseraError) -> Result
-    ) throws(TesseraError) -> Result {
-        precondition(chunk.header.layers.indices.contains(layer), "layer beyond the record")
-        switch read(chunk, layer..<layer + 1, try session()) {
-        case .whole(_, let bytes): return try bytes.withLayer(0, body)
-        case .removed: throw TesseraError(.notFound, "the record has been removed from the store")
-        case .damaged: throw TesseraError(.corrupt, "the record is damaged and was taken out of the store")
-        case .failed(let error): throw error
-        }
-    }
-
-    /// What came of reading layers.
-    private enum Reading {
-        case whole(StoredChunk, LayerBytes)
-        case removed, damaged
-        case failed(TesseraError)
-    }
-
-    /// Reads layers and verifies them. A record that was put anew since its lookup is read where it stands now.
-    private func read(_ asked: StoredChunk, _ layers: Range<Int>, _ session: StoreSession) -> Reading {
-        var chunk = asked
-        do {
-            while true {
-                if let bytes = try session.layers(layers, of: chunk) { return .whole(chunk, bytes) }
-                guard let header = try session.header(chunk.key) else { return .removed }
-                if header.place == chunk.header.place { break }
-                chunk = StoredChunk(key: chunk.key, header: header)
-            }
-            try writing { (session, ledger) throws(TesseraError) in
-                try quarantine(chunk.key, ifAt: chunk.header.place, session, &ledger)
-            }
-            return .damaged
-        } catch {
-            noteFailedRead(error)
-            return .failed(error)
-        }
     }
 
     /// A key's record; nil when there is none or its header is damaged, which is dealt with.

@@ -26,7 +26,7 @@ extension ChunkStore {
         }
     }
 
-    /// Makes room for records; see ``makeRoom(for:_:_:)-(Int,_,_)``.
+    /// Makes room for records; see ``makeRoom(for:sparing:_:_:)-(Int,_,_,_)``.
     func makeRoom(
         for records: [OutgoingRecord], sparing scope: RecordScope?, _ session: StoreSession, _ ledger: inout Ledger
     ) throws(TesseraError) {

@@ -45,7 +45,7 @@ package final class StreamedChunk: Sendable {
     }
 
     /// Whether the record comes from memory.
-    package var isHot: Bool { hot != nil }
+    var isHot: Bool { hot != nil }
 
     /// The name of the codec that reads the bytes handed out.
     package var codec: String { hot?.codec ?? chunk.codec }
