@@ -136,6 +136,83 @@ import Testing
         }
     }
 
+    /// Writes `bytes` under each of some keys of a closed store.
+    private func spoil(_ folder: URL, _ range: (start: [UInt8], end: [UInt8]), with bytes: [UInt8]) throws {
+        try withDatabase(of: folder) { database, _ in
+            let batch = WriteBatch()
+            try database.scan(range) { (key, _) throws(TesseraError) in
+                batch.put([UInt8](key), bytes)
+                return true
+            }
+            batch.delete(StoreKey.seal)
+            try database.write(batch)
+        }
+    }
+
+    @Test(arguments: ["m", "s", "g"]) func `books that are damaged are an error that names the way out`(kind: String)
+        throws
+    {
+        try withTemporaryDirectory { folder in
+            let first = try ChunkStore(in: folder)
+            try first.put(records)
+            first.close()
+            let start = Array(kind.utf8)
+            if kind == "g" {
+                try withDatabase(of: folder) { database, _ in
+                    let batch = WriteBatch()
+                    batch.put(StoreKey.hole(RecordPlace(segment: 1, offset: 0)), [1, 2, 3])
+                    try database.write(batch)
+                }
+            } else {
+                try spoil(folder, (start, [start[0] + 1]), with: [1, 2, 3])
+            }
+            let error = #expect(throws: TesseraError.self) { try ChunkStore(in: folder) }
+            #expect(error?.code == .corrupt && error?.message.contains("tessera store repair") == true)
+            _ = try ChunkStore.repair(
+                directory: folder.appending(path: "store"), options: StoreOptions(freeDiskFloor: 0))
+            let repaired = try ChunkStore(in: folder)
+            for record in records { #expect(try repaired.layers(of: record) == record.layers) }
+            #expect(try repaired.verify().problems == [])
+        }
+    }
+
+    @Test func `a journal that is damaged makes the catalog anew`() throws {
+        try withTemporaryDirectory { folder in
+            let first = try ChunkStore(in: folder)
+            try first.put(records)
+            first.close()
+            let catalog = folder.appending(path: "store/catalog.sqlite")
+            let early = try Data(contentsOf: catalog)
+            let second = try ChunkStore(in: folder)
+            try second.put(Sample.record(50))
+            second.abandon()
+            try early.write(to: catalog)
+            for suffix in ["-wal", "-shm"] { try? FileManager.default.removeItem(atPath: catalog.path + suffix) }
+            try spoil(folder, StoreKey.journal, with: [9])
+            let store = try ChunkStore(in: folder)
+            #expect(store.notes.contains { $0.contains("made the catalog again") })
+            #expect(try store.statistics().records == 4)
+        }
+    }
+
+    @Test func `a fingerprint that is damaged is listed without fields`() throws {
+        try withTemporaryDirectory { folder in
+            let fingerprint = Fingerprint(
+                architecture: "llama", weights: Digest256(of: [1]), tokenizer: Digest256(of: [2]),
+                rotary: RotaryTable(dimensions: 4, base: 10_000, pairing: .interleaved), layout: Sample.layout,
+                precision: "fp32", recipe: [1])
+            let first = try ChunkStore(in: folder)
+            try first.remember(fingerprint)
+            try first.put(Sample.record(1, fingerprint: fingerprint.digest))
+            first.close()
+            try spoil(folder, StoreKey.fingerprints, with: [0])
+            var other = fingerprint
+            other.precision = "bf16"
+            let found = try ChunkStore(in: folder).mismatches(with: other)
+            #expect(found == [FingerprintMismatch(digest: fingerprint.digest, records: 1, fields: [])])
+        }
+    }
+
     @Test func `one layer read alone reports damage and takes the record out`() throws {
         try withTemporaryDirectory { folder in
             let first = try ChunkStore(in: folder)

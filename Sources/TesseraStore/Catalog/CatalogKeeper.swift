@@ -24,15 +24,9 @@ struct CatalogKeeper {
         let position = try catalog.position()
         let goal = Catalog.Position(of: state)
         guard position != goal else { return .current }
-        guard let position, try canReplay(from: position, to: state) else {
+        guard let position, let keys = try changedKeys(since: position, upTo: state) else {
             try rebuild(state)
             return .madeAgain
-        }
-        var keys: Set<ChunkKey> = []
-        try database.scan(from: StoreKey.journal(position.sequence + 1), upTo: StoreKey.journal.end) {
-            (_, value) throws(TesseraError) in
-            keys.formUnion(try JournalEntry(value).keys)
-            return true
         }
         var changes: [Catalog.Change] = []
         for key in keys {
@@ -59,6 +53,26 @@ struct CatalogKeeper {
                 return part.count < 1000
             }
             return part
+        }
+    }
+
+    /// The keys that changed since the catalog was current; nil when the journal doesn't tell, because it doesn't reach back
+    /// that far, is of another history, or is damaged.
+    private func changedKeys(
+        since position: Catalog.Position, upTo state: StoreState
+    ) throws(TesseraError) -> Set<ChunkKey>? {
+        do throws(TesseraError) {
+            guard try canReplay(from: position, to: state) else { return nil }
+            var keys: Set<ChunkKey> = []
+            try database.scan(from: StoreKey.journal(position.sequence + 1), upTo: StoreKey.journal.end) {
+                (_, value) throws(TesseraError) in
+                keys.formUnion(try JournalEntry(value).keys)
+                return true
+            }
+            return keys
+        } catch {
+            guard error.code == .corrupt else { throw error }
+            return nil
         }
     }
 

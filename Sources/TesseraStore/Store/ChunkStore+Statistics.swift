@@ -46,9 +46,11 @@ extension ChunkStore {
         let asked = fingerprint.digest
         var mismatches: [FingerprintMismatch] = []
         for (digest, records) in try session.catalog.recordsByFingerprint() where digest != asked {
-            let known = try session.database.withValue(StoreKey.fingerprint(digest)) { (bytes) throws(TesseraError) in
-                try FingerprintRecord(bytes, digest: digest)
-            }
+            // One that is damaged has no fields to name either.
+            let known =
+                try session.database.withValue(StoreKey.fingerprint(digest)) { (bytes) throws(TesseraError) in
+                    try? FingerprintRecord(bytes, digest: digest)
+                } ?? nil
             mismatches.append(
                 FingerprintMismatch(
                     digest: digest, records: records, fields: known?.differences(from: fingerprint) ?? []))

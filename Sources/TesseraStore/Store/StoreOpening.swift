@@ -15,7 +15,13 @@ struct StoreOpening {
         try Self.requireSpace(directory)
         let database = try RocksDatabase(path: directory.database, lock: lock, blockCache: budget.blocks, key: key)
         let files = SegmentFiles(path: directory.layers)
-        ledger = try repairs ? Self.deriveLedger(database, files) : Self.readLedger(database)
+        do throws(TesseraError) {
+            ledger = try repairs ? Self.deriveLedger(database, files) : Self.readLedger(database)
+        } catch {
+            guard error.code == .corrupt else { throw error }
+            throw TesseraError(
+                .corrupt, "\(directory.path): \(error.message); `tessera store repair` keeps what is sound")
+        }
         let (catalog, note) = try Self.openCatalog(directory, database)
         session = StoreSession(
             directory: directory, database: database, catalog: catalog, files: files,
