@@ -5,6 +5,7 @@ let package = Package(
     name: "tessera",
     products: [
         .library(name: "Tessera", targets: ["Tessera"]),
+        .library(name: "TesseraEviction", targets: ["TesseraEviction"]),
         .executable(name: "tessera", targets: ["TesseraCLI"]),
     ],
     dependencies: [
@@ -41,6 +42,7 @@ let package = Package(
             ],
             exclude: ["Format.md"]),
         .target(name: "TesseraReuse", dependencies: ["TesseraKV"]),
+        .target(name: "TesseraEviction", dependencies: ["TesseraKV", "CXXHash"]),
         .target(
             name: "TesseraRetrieval",
             dependencies: ["TesseraKV", "CText", "CCMark", .product(name: "GRDB", package: "GRDB.swift")]),

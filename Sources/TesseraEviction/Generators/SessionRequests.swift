@@ -1,0 +1,74 @@
+// SPDX-License-Identifier: Apache-2.0
+
+internal import TesseraKV
+
+/// Sessions of a RAG application. A session is about a topic, asks one to eight questions, and each of them retrieves five
+/// chunks: most of the topic's own, by their popularity there, some that the question before retrieved too, and now and
+/// then one of all chunks. Sixteen sessions go on side by side.
+struct SessionRequests: RequestGenerator {
+    private struct Session {
+        var topic: Int
+        var questions: Int
+        var last: [Int] = []
+    }
+
+    private static let topicChunks = 20
+    private static let chunksPerQuestion = 5
+    private static let sideBySide = 16
+    /// The share of retrievals that repeat one of the question before, and that are of any topic.
+    private static let (repeats, strays) = (0.25, 0.1)
+
+    private let pattern: TracePattern
+    private let topics: ZipfNumbers
+    private let inTopic: ZipfNumbers
+    private let anywhere: ZipfNumbers
+    private var random: SplitMix64
+    private var sessions: [Session] = []
+    private var waiting: [Int] = []
+    private var clock = 0.0
+
+    init(_ pattern: TracePattern) {
+        self.pattern = pattern
+        let topicCount = max(1, pattern.objects / Self.topicChunks)
+        topics = ZipfNumbers(count: topicCount, exponent: pattern.exponent)
+        inTopic = ZipfNumbers(count: min(Self.topicChunks, pattern.objects), exponent: pattern.exponent)
+        anywhere = ZipfNumbers(count: pattern.objects, exponent: pattern.exponent)
+        random = SplitMix64(seed: pattern.seed)
+    }
+
+    mutating func next() -> TraceRequest {
+        if waiting.isEmpty { ask() }
+        return TraceRequest(time: clock, object: pattern.sizes.object(waiting.removeLast(), salt: pattern.seed))
+    }
+
+    private mutating func ask() {
+        while sessions.count < Self.sideBySide {
+            sessions.append(Session(topic: topics.draw(&random), questions: 1 + random.below(8)))
+        }
+        clock += 0.5
+        let place = random.below(sessions.count)
+        var session = sessions[place]
+        var found: [Int] = []
+        let wanted = min(Self.chunksPerQuestion, inTopic.count)
+        while found.count < wanted {
+            let chunk = retrieve(session)
+            if !found.contains(chunk) { found.append(chunk) }
+        }
+        waiting = found.reversed()
+        (session.last, session.questions) = (found, session.questions - 1)
+        if session.questions > 0 { sessions[place] = session } else { sessions.remove(at: place) }
+    }
+
+    private mutating func retrieve(_ session: Session) -> Int {
+        let level = random.unit()
+        if level < Self.repeats, !session.last.isEmpty { return session.last[random.below(session.last.count)] }
+        if level > 1 - Self.strays { return spread(anywhere.draw(&random)) }
+        return session.topic * Self.topicChunks + inTopic.draw(&random)
+    }
+
+    /// The chunk of a rank over all topics: the first of each topic, then the second of each, and so on.
+    private func spread(_ rank: Int) -> Int {
+        let topicCount = topics.count
+        return min(pattern.objects - 1, rank % topicCount * Self.topicChunks + rank / topicCount)
+    }
+}

@@ -1,0 +1,102 @@
+// SPDX-License-Identifier: Apache-2.0
+
+/// S3-FIFO (Yang et al., SOSP 2023, §4): a small queue for newcomers, which most leave soon, a main queue with second
+/// chances for what was used while it was there, and the keys of what left the small one.
+///
+/// The small queue has a tenth of the bytes, the keys nine tenths; two uses lead on to the main queue. Deviation: what is
+/// larger than the small queue goes to the main queue at once, or it could never be held.
+struct S3FIFO: EvictionPolicy {
+    private enum Place {
+        static let small = 0
+        static let main = 1
+        static let gone = 2
+    }
+
+    /// Uses while in the small queue that lead to the main one.
+    private static let promotion: UInt8 = 2
+    /// Uses that are counted.
+    private static let limit: UInt8 = 3
+
+    private var queues = ObjectQueues<UInt8>(3)
+    private var capacity: Int
+    private var returning: ObjectKey?
+
+    init(_ settings: PolicySettings) {
+        capacity = settings.capacity
+    }
+
+    private var smallBytes: Int { capacity / 10 }
+    private var mainBytes: Int { capacity - smallBytes }
+    private var goneBytes: Int { Int(Double(capacity) * 0.9) }
+
+    mutating func resize(to capacity: Int) {
+        self.capacity = capacity
+        queues.trim(Place.gone, to: goneBytes)
+    }
+
+    mutating func hit(_ object: CachedObject, at time: Double) {
+        guard let slot = queues.find(object.key) else { return }
+        queues[slot] = min(Self.limit, queues[slot] + 1)
+    }
+
+    mutating func miss(_ object: CachedObject, at time: Double) -> Bool {
+        returning = nil
+        if let slot = queues.find(object.key), queues.queue(slot) == Place.gone {
+            queues.remove(slot)
+            returning = object.key
+        }
+        return true
+    }
+
+    mutating func insert(_ object: CachedObject, at time: Double) {
+        if let slot = queues.find(object.key) { queues.remove(slot) }
+        let isKnown = returning == object.key || object.bytes >= smallBytes
+        queues.add(object.key, bytes: object.bytes, mark: 0, to: isKnown ? Place.main : Place.small)
+        returning = nil
+    }
+
+    mutating func remove(_ key: ObjectKey) {
+        if let slot = queues.find(key) { queues.remove(slot) }
+    }
+
+    mutating func victim(
+        for incoming: CachedObject?, at time: Double, sparing isSpared: (ObjectKey) -> Bool
+    ) -> Victim? {
+        let isMainFull = queues.bytes(Place.main) > mainBytes || queues.count(Place.small) == 0
+        if isMainFull { return fromMain(isSpared) ?? fromSmall(isSpared) }
+        return fromSmall(isSpared) ?? fromMain(isSpared)
+    }
+
+    private mutating func fromSmall(_ isSpared: (ObjectKey) -> Bool) -> Victim? {
+        var next = queues.oldest(Place.small)
+        while let slot = next {
+            next = queues.newer(slot)
+            let key = queues.key(slot)
+            if queues[slot] >= Self.promotion {
+                queues[slot] = 0
+                queues.move(slot, to: Place.main)
+            } else if !isSpared(key) {
+                queues.move(slot, to: Place.gone)
+                queues.trim(Place.gone, to: goneBytes)
+                return .evict(key)
+            }
+        }
+        return nil
+    }
+
+    private mutating func fromMain(_ isSpared: (ObjectKey) -> Bool) -> Victim? {
+        // Every round takes a use off whatever is not spared.
+        for _ in 0..<((Int(Self.limit) + 1) * queues.count(Place.main)) {
+            guard let slot = queues.oldest(Place.main) else { break }
+            if isSpared(queues.key(slot)) {
+                queues.move(slot, to: Place.main)
+            } else if queues[slot] > 0 {
+                queues[slot] -= 1
+                queues.move(slot, to: Place.main)
+            } else {
+                return queues.evict(slot)
+            }
+        }
+        return nil
+    }
+}

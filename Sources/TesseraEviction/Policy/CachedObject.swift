@@ -1,0 +1,44 @@
+// SPDX-License-Identifier: Apache-2.0
+
+/// What an object is told apart by: 64 bits of a digest, or any number that is the object's own.
+public struct ObjectKey: Hashable, Sendable, CustomStringConvertible {
+    /// The number.
+    public var rawValue: UInt64
+
+    /// Names an object.
+    public init(_ rawValue: UInt64) {
+        self.rawValue = rawValue
+    }
+
+    /// The number, in decimal digits.
+    public var description: String { String(rawValue) }
+}
+
+/// What a policy is told of an object when it is asked for: in Tessera a stored KV of a chunk.
+public struct CachedObject: Sendable, Equatable {
+    /// What it is told apart by.
+    public var key: ObjectKey
+    /// The bytes that it takes, or would take.
+    public var bytes: Int
+    /// What computing it anew takes, in seconds or any unit that is the same for all objects.
+    public var cost: Double
+    /// The share of the cost that this use pays although the object is held, 0 … 1: the tokens that are computed anew
+    /// to repair it (Cache-Craft's fix overhead).
+    public var share: Double
+    /// The number of the tenant that it belongs to.
+    public var namespace: Int
+
+    /// Describes an object.
+    ///
+    /// - Parameter cost: By default the bytes, for a model whose time is in proportion to the tokens.
+    public init(key: ObjectKey, bytes: Int, cost: Double? = nil, share: Double = 0, namespace: Int = 0) {
+        self.key = key
+        self.bytes = bytes
+        self.cost = cost ?? Double(bytes)
+        self.share = share
+        self.namespace = namespace
+    }
+
+    /// What this use saves if the object is held.
+    public var saving: Double { cost * (1 - min(1, max(0, share))) }
+}
