@@ -63,9 +63,14 @@ public struct PolicyKind: Sendable {
         CacheCraft($0)
     }
 
+    /// Tessera's own.
+    public static let value = PolicyKind("value", "Tessera's own: expected reuses × time saved ÷ bytes") {
+        ValuePerByte($0)
+    }
+
     /// All policies of Tessera.
     public static let all = [
-        fifo, clock, lru, lfu, lfuda, twoQueue, arc, sieve, s3fifo, wTinyLFU, gdsf, pgdsf, cacheCraft,
+        fifo, clock, lru, lfu, lfuda, twoQueue, arc, sieve, s3fifo, wTinyLFU, gdsf, pgdsf, cacheCraft, value,
     ]
 
     /// The policy of a name.

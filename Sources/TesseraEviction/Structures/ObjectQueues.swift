@@ -70,7 +70,8 @@ struct ObjectQueues<Mark: Sendable>: Sendable {
     }
 
     /// Makes an object the newest of a queue. It is in none yet.
-    mutating func add(_ key: ObjectKey, bytes: Int, mark: Mark, to queue: Int) {
+    @discardableResult
+    mutating func add(_ key: ObjectKey, bytes: Int, mark: Mark, to queue: Int) -> Slot {
         let node = Node(
             key: key, bytes: bytes, mark: mark, queue: Int32(queue), newer: Self.none, older: Self.none)
         let index: Int32
@@ -83,6 +84,13 @@ struct ObjectQueues<Mark: Sendable>: Sendable {
         }
         slots[key] = index
         link(index, queue)
+        return Slot(index: index)
+    }
+
+    /// Notes that an object has another size.
+    mutating func resize(_ slot: Slot, to bytes: Int) {
+        queues[queue(slot)].bytes += bytes - nodes[Int(slot.index)].bytes
+        nodes[Int(slot.index)].bytes = bytes
     }
 
     /// Makes an object the newest of a queue, which may be the one that it is in.
