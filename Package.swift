@@ -55,13 +55,14 @@ let package = Package(
         .target(
             name: "TesseraBench",
             dependencies: [
-                "CFiles", "Tessera", "TesseraKV", "TesseraReuse", "TesseraRetrieval", "TesseraRuntime", "TesseraStore",
+                "CFiles", "Tessera", "TesseraEviction", "TesseraKV", "TesseraReuse", "TesseraRetrieval", "TesseraRuntime",
+                "TesseraStore",
             ]),
         .executableTarget(
             name: "TesseraCLI",
             dependencies: [
-                "Tessera", "TesseraBench", "TesseraKV", "TesseraRetrieval", "TesseraReuse", "TesseraRuntime",
-                "TesseraStore", .product(name: "ArgumentParser", package: "swift-argument-parser"),
+                "Tessera", "TesseraBench", "TesseraEviction", "TesseraKV", "TesseraRetrieval", "TesseraReuse",
+                "TesseraRuntime", "TesseraStore", .product(name: "ArgumentParser", package: "swift-argument-parser"),
                 .product(name: "Logging", package: "swift-log"),
             ]),
 

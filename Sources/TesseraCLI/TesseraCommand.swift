@@ -21,8 +21,8 @@ struct TesseraCommand: AsyncParsableCommand {
             input or output error, 75 the store is in use, 130 cancelled.
             """,
         subcommands: [
-            Warm.self, Ask.self, Gate.self, Calibrate.self, StoreCommand.self, Doctor.self, Bench.self, Demo.self,
-            Tokenize.self, Logits.self,
+            Warm.self, Ask.self, Gate.self, Calibrate.self, StoreCommand.self, Doctor.self, Simulate.self,
+            TraceCommand.self, Bench.self, Demo.self, Tokenize.self, Logits.self,
         ])
 
     static func main() async {

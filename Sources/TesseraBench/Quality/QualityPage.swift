@@ -19,16 +19,11 @@ public struct QualityPage {
         <html lang="en"><head><meta charset="utf-8"><title>KV reuse of \(escaped(report.model))</title>
         <meta name="viewport" content="width=device-width">
         <style>
-        body { font: 14px/1.45 system-ui, sans-serif; margin: 2em auto; max-width: 1000px; padding: 0 1em; color: #222; background: #fff }
-        .plots { display: grid; grid-template-columns: repeat(auto-fit, minmax(420px, 1fr)); gap: 1em }
-        .plots svg { width: 100% } \(Plot.style)
-        table { border-collapse: collapse; font-variant-numeric: tabular-nums; display: block; overflow-x: auto }
-        td, th { padding: .2em .6em; border-bottom: 1px solid #ddd; text-align: right; white-space: nowrap }
-        td:first-child, th:first-child { text-align: left } .key span { margin-right: 1.2em; white-space: nowrap } .key svg { width: 2em; height: .8em; margin-right: .3em }
+        \(Plot.pageStyle)
         </style></head><body>
         <h1>KV reuse of \(escaped(report.model))</h1>
         <p>\(escaped(counts)). Contexts were encoded without the question. Loss is in points of right answers against a full prefill, the same questions asked.</p>
-        <p class="key">\(key)</p>
+        <p class="key">\(Plot.key(families.map(\.name)))</p>
         <div class="plots">
         \(plots.map { $0.svg() }.filter { !$0.isEmpty }.joined(separator: "\n"))
         </div>
@@ -60,36 +55,7 @@ public struct QualityPage {
     }
 
     /// The plots alone, with their key, as a drawing that stands alone.
-    public var svg: String {
-        let plots = plots.filter { !$0.svg().isEmpty }
-        let (columns, line) = (2, 18.0)
-        let rows = (plots.count + columns - 1) / columns
-        let (width, keyTop) = (Plot.width * Double(columns), Plot.height * Double(rows) + 10)
-        let keyRows = (families.count + columns - 1) / columns
-        let height = keyTop + line * Double(keyRows) + 8
-        let panels = plots.enumerated().map { number, plot in
-            plot.svg(
-                " x=\"\(Plot.width * Double(number % columns))\" y=\"\(Plot.height * Double(number / columns))\" "
-                    + "width=\"\(Plot.width)\" height=\"\(Plot.height)\"")
-        }
-        let key = families.enumerated().map { number, family in
-            let (x, y) = (50 + Plot.width * Double(number / keyRows), keyTop + line * (Double(number % keyRows) + 0.5))
-            return "<line x1=\"\(x)\" x2=\"\(x + 24)\" y1=\"\(y)\" y2=\"\(y)\" \(Plot.stroke(number))/>"
-                + "<text x=\"\(x + 30)\" y=\"\(y + 4)\">\(escaped(family.name))</text>"
-        }
-        let head = [
-            "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 \(width) \(height)\">",
-            "<style>\(Plot.style)</style>", "<rect width=\"100%\" height=\"100%\" fill=\"#fff\"/>",
-        ]
-        return (head + panels + key + ["</svg>\n"]).joined(separator: "\n")
-    }
-
-    private var key: String {
-        families.enumerated().map { number, family in
-            "<span><svg viewBox=\"0 0 24 10\"><line x1=\"0\" x2=\"24\" y1=\"5\" y2=\"5\" \(Plot.stroke(number))/></svg>"
-                + "\(escaped(family.name))</span>"
-        }.joined()
-    }
+    public var svg: String { Plot.sheet(plots.filter { !$0.svg().isEmpty }, key: families.map(\.name)) }
 
     private var plots: [Plot] {
         let byKind = report.kinds.map { kind in
@@ -143,10 +109,7 @@ public struct QualityPage {
                     result.ttft.map { String(format: "%.1f", $0 * 1000) } ?? "",
                 ]
         }
-        func line(_ cells: [String], _ tag: String) -> String {
-            "<tr>" + cells.map { "<\(tag)>\(escaped($0))</\(tag)>" }.joined() + "</tr>"
-        }
-        return "<table>\n" + ([line(head, "th")] + rows.map { line($0, "td") }).joined(separator: "\n") + "\n</table>"
+        return Plot.table(head, rows)
     }
 }
 

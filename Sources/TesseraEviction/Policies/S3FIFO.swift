@@ -3,8 +3,9 @@
 /// S3-FIFO (Yang et al., SOSP 2023, §4): a small queue for newcomers, which most leave soon, a main queue with second
 /// chances for what was used while it was there, and the keys of what left the small one.
 ///
-/// The small queue has a tenth of the bytes, the keys nine tenths; two uses lead on to the main queue. Deviation: what is
-/// larger than the small queue goes to the main queue at once, or it could never be held.
+/// The small queue has a tenth of the bytes, the keys nine tenths; two uses lead on to the main queue. While nothing had to
+/// leave yet, what the small queue has no room for goes to the main one, as in libCacheSim. Deviation: what is larger than
+/// the small queue goes to the main queue at once, or it could never be held.
 struct S3FIFO: EvictionPolicy {
     private enum Place {
         static let small = 0
@@ -20,6 +21,7 @@ struct S3FIFO: EvictionPolicy {
     private var queues = ObjectQueues<UInt8>(3)
     private var capacity: Int
     private var returning: ObjectKey?
+    private var isFilling = true
 
     init(_ settings: PolicySettings) {
         capacity = settings.capacity
@@ -50,8 +52,9 @@ struct S3FIFO: EvictionPolicy {
 
     mutating func insert(_ object: CachedObject, at time: Double) {
         if let slot = queues.find(object.key) { queues.remove(slot) }
-        let isKnown = returning == object.key || object.bytes >= smallBytes
-        queues.add(object.key, bytes: object.bytes, mark: 0, to: isKnown ? Place.main : Place.small)
+        let isSmallFull = isFilling && queues.bytes(Place.small) >= smallBytes
+        let skipsSmall = returning == object.key || object.bytes >= smallBytes || isSmallFull
+        queues.add(object.key, bytes: object.bytes, mark: 0, to: skipsSmall ? Place.main : Place.small)
         returning = nil
     }
 
@@ -62,6 +65,7 @@ struct S3FIFO: EvictionPolicy {
     mutating func victim(
         for incoming: CachedObject?, at time: Double, sparing isSpared: (ObjectKey) -> Bool
     ) -> Victim? {
+        isFilling = false
         let isMainFull = queues.bytes(Place.main) > mainBytes || queues.count(Place.small) == 0
         if isMainFull { return fromMain(isSpared) ?? fromSmall(isSpared) }
         return fromSmall(isSpared) ?? fromMain(isSpared)

@@ -35,6 +35,8 @@ public struct Simulation: Sendable {
     public var seed: UInt64 = 1
     /// Whether Belady's policy and the size-aware bound are reckoned too, for which the trace is read once more.
     public var bounds = false
+    /// Whether objects and their bytes are counted, for which the trace is read once more; shares and bounds do it anyway.
+    public var surveys = false
 
     /// What to run.
     public init(policies: [PolicyKind], capacities: [Capacity], rules: CacheRules = CacheRules()) {
@@ -86,7 +88,7 @@ public struct Simulation: Sendable {
     }
 
     private var needsSurvey: Bool {
-        bounds
+        bounds || surveys
             || capacities.contains {
                 if case .share = $0 { true } else { false }
             }

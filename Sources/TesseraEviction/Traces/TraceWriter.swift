@@ -3,49 +3,116 @@
 internal import Foundation
 public import TesseraKV
 
-/// Writes requests to a file, as ``CSVTrace`` reads them: what is written by ``append(_:)`` is in the file once
-/// ``close()`` has returned, or every few hundred kilobytes.
+/// Writes requests to a file as ``CSVTrace`` reads them, with all columns. What was appended is in the file once ``flush()``
+/// or ``close()`` has returned, and otherwise every few hundred kilobytes.
 public struct TraceWriter: ~Copyable {
     private let handle: FileHandle
     private let path: String
-    private let namespaces: [String]
     private var buffer: [UInt8]
 
     private static let bufferByteCount = 256 << 10
 
-    /// Creates a file, or empties it.
-    ///
-    /// - Parameter namespaces: The names of the tenants, by number; with fewer than two the column is left out.
-    public init(_ path: String, namespaces: [String] = []) throws(TesseraError) {
-        guard FileManager.default.createFile(atPath: path, contents: nil),
+    /// Creates a file, or empties it. Nobody but its owner may read it: keys tell who asked for the same.
+    public init(_ path: String) throws(TesseraError) {
+        guard FileManager.default.createFile(atPath: path, contents: nil, attributes: [.posixPermissions: 0o600]),
             let handle = FileHandle(forWritingAtPath: path)
         else {
             throw TesseraError(.io, "the trace \(path) can't be created; does its folder exist, and may you write there?")
         }
-        (self.handle, self.path, self.namespaces) = (handle, path, namespaces)
-        buffer = Array("time,key,bytes,cost\(namespaces.count > 1 ? ",namespace" : "")\n".utf8)
+        (self.handle, self.path) = (handle, path)
+        buffer = Array("time,key,bytes,cost,namespace\n".utf8)
     }
 
     /// Adds a request.
-    public mutating func append(_ request: TraceRequest) throws(TesseraError) {
+    ///
+    /// - Parameters:
+    ///   - key: The object's name, without commas and ends of lines; by default its number.
+    ///   - namespace: The tenant's name, likewise.
+    public mutating func append(
+        _ request: TraceRequest, key: String? = nil, namespace: String
+    ) throws(TesseraError) {
         let object = request.object
-        var line = "\(request.time),\(object.key),\(object.bytes),\(object.cost)"
-        if namespaces.count > 1 { line += ",\(namespaces[object.namespace])" }
-        buffer += Array((line + "\n").utf8)
+        buffer += "\(request.time),\(key ?? object.key.description),\(object.bytes),\(object.cost),\(namespace)\n".utf8
         if buffer.count >= Self.bufferByteCount { try flush() }
+    }
+
+    /// Brings to the file what it lacks.
+    public mutating func flush() throws(TesseraError) {
+        try store(buffer, in: handle, path)
+        buffer.removeAll(keepingCapacity: true)
     }
 
     /// Brings the rest to the file.
     public consuming func close() throws(TesseraError) {
         try flush()
     }
+}
 
-    private mutating func flush() throws(TesseraError) {
-        do {
-            try handle.write(contentsOf: buffer)
-        } catch {
-            throw TesseraError(.io, "writing the trace \(path): \(error.localizedDescription)")
+extension CSVTrace {
+    /// Writes a trace in this form.
+    ///
+    /// - Returns: The number of requests.
+    public static func write(_ trace: some Trace, to path: String) throws(TesseraError) -> Int {
+        var (source, requests) = (try trace.open(), 0)
+        var writer = try TraceWriter(path)
+        while true {
+            let batch = try source.next(Simulation.batch)
+            guard !batch.isEmpty else { break }
+            requests += batch.count
+            let names = source.namespaces
+            for request in batch { try writer.append(request, namespace: names[request.object.namespace]) }
         }
-        buffer.removeAll(keepingCapacity: true)
+        try writer.close()
+        return requests
+    }
+}
+
+extension OracleGeneralTrace {
+    /// Writes a trace in this form, with the number of each object's next request, for which the trace is read twice. Costs
+    /// and tenants have no place in it.
+    ///
+    /// - Returns: The number of requests.
+    /// - Throws: `unsupported` for times and sizes that 32 bits don't hold.
+    public static func write(_ trace: some Trace, to path: String) throws(TesseraError) -> Int {
+        let nextUses = try NextUses(trace.open())
+        var (source, requests) = (try trace.open(), 0)
+        guard FileManager.default.createFile(atPath: path, contents: nil),
+            let handle = FileHandle(forWritingAtPath: path)
+        else {
+            throw TesseraError(.io, "the trace \(path) can't be created; does its folder exist, and may you write there?")
+        }
+        while true {
+            let batch = try source.next(Simulation.batch)
+            guard !batch.isEmpty else { return requests }
+            var bytes: [UInt8] = []
+            bytes.reserveCapacity(batch.count * recordByteCount)
+            for (request, nextUse) in zip(batch, try nextUses.next(batch.count)) {
+                requests += 1
+                guard let time = UInt32(exactly: request.time.rounded(.down)),
+                    let size = UInt32(exactly: request.object.bytes)
+                else {
+                    throw TesseraError(
+                        .unsupported, "request \(requests): oracleGeneral has 32 bits for a time and a size; write .csv")
+                }
+                append(UInt64(time), 4, to: &bytes)
+                append(request.object.key.rawValue, 8, to: &bytes)
+                append(UInt64(size), 4, to: &bytes)
+                // libCacheSim's "never".
+                append(nextUse == NextUses.never ? UInt64(Int64.max) : nextUse, 8, to: &bytes)
+            }
+            try store(bytes, in: handle, path)
+        }
+    }
+
+    private static func append(_ number: UInt64, _ count: Int, to bytes: inout [UInt8]) {
+        for place in 0..<count { bytes.append(UInt8(truncatingIfNeeded: number >> (8 * place))) }
+    }
+}
+
+private func store(_ bytes: [UInt8], in handle: FileHandle, _ path: String) throws(TesseraError) {
+    do {
+        try handle.write(contentsOf: bytes)
+    } catch {
+        throw TesseraError(.io, "writing the trace \(path): \(error.localizedDescription)")
     }
 }

@@ -18,6 +18,8 @@ struct Plot {
     var yReach: [Double] = []
     /// Whether y is drawn by its logarithm; figures of 0 lie on the lower edge.
     var isLogarithmic = false
+    /// Whether x is.
+    var isLogarithmicInX = false
 
     static let width = 460.0
     static let height = 300.0
@@ -51,7 +53,7 @@ struct Plot {
     func svg(_ place: String = "") -> String {
         let points = series.flatMap(\.points)
         guard !points.isEmpty else { return "" }
-        let x = Axis(points.map(\.x), isLogarithmic: false)
+        let x = Axis(points.map(\.x), isLogarithmic: isLogarithmicInX)
         let y = Axis(points.map(\.y) + yReach, isLogarithmic: isLogarithmic)
         var lines = [
             "<svg\(place) viewBox=\"0 0 \(Int(width)) \(Int(height))\" role=\"img\" aria-label=\"\(escaped(title))\">",
@@ -141,7 +143,7 @@ struct Axis {
     }
 
     func label(_ tick: Double) -> String {
-        isLogarithmic ? String(format: "%.0e", tick) : String(format: "%.4g", abs(tick) < 1e-12 ? 0 : tick)
+        isLogarithmic && !(0.01...1000).contains(tick) ? String(format: "%.0e", tick) : String(format: "%.4g", abs(tick) < 1e-12 ? 0 : tick)
     }
 }
 
