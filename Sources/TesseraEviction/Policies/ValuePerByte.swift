@@ -8,9 +8,9 @@ internal import TesseraKV
 /// takes, less the share that is computed anew to repair it. Among objects drawn by lot, that leaves which has the least
 /// value per byte. Where a smaller codec is at hand, demoting an object loses ``Demotion/loss`` of its value for the bytes
 /// that the codec saves; whichever loses less for a byte is done. What is asked for and worth less per byte than what would
-/// have to leave for it is not taken in.
+/// have to leave for it, by a margin, is not taken in.
 ///
-/// The keys and histories of objects that left are remembered, for four times as many as are held. Drawing by lot, as Redis
+/// The keys and histories of objects that left are remembered, for four times as many as are held and 8,192 at least. Drawing by lot, as Redis
 /// and LHD (Beckmann, Chen and Cidon, NSDI 2018) do, spares an order of all objects, which here changes with every
 /// request.
 struct ValuePerByte: EvictionPolicy {
@@ -35,8 +35,11 @@ struct ValuePerByte: EvictionPolicy {
 
     /// Objects that are drawn for a choice; of up to twice as many all are looked at.
     private static let draws = 64
-    /// The least number of remembered objects.
-    private static let leastGone = 1024
+    /// The least number of remembered objects: a megabyte or so.
+    private static let leastGone = 8192
+    /// How much more a newcomer has to be worth than what leaves for it. Taking it in costs a write, and where all are worth
+    /// about the same, as in a loop, it pays to keep what is there.
+    private static let margin = 1.3
     /// Uses over which a saving is averaged.
     private static let averagedUses = 8.0
 
@@ -67,7 +70,7 @@ struct ValuePerByte: EvictionPolicy {
         guard objects.bytes(Place.held) + object.bytes > capacity else { return true }
         let outlook = outlook
         guard let choice = choice(outlook, sparing: { _ in false }) else { return true }
-        return value(slot, outlook) / Double(object.bytes) > choice.loss
+        return value(slot, outlook) / Double(object.bytes) > choice.loss * Self.margin
     }
 
     mutating func insert(_ object: CachedObject, at time: Double) {
