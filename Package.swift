@@ -6,6 +6,7 @@ let package = Package(
     products: [
         .library(name: "Tessera", targets: ["Tessera"]),
         .library(name: "TesseraEviction", targets: ["TesseraEviction"]),
+        .library(name: "TesseraPolicyTesting", targets: ["TesseraPolicyTesting"]),
         .executable(name: "tessera", targets: ["TesseraCLI"]),
     ],
     dependencies: [
@@ -43,6 +44,7 @@ let package = Package(
             exclude: ["Format.md"]),
         .target(name: "TesseraReuse", dependencies: ["TesseraKV"]),
         .target(name: "TesseraEviction", dependencies: ["TesseraKV", "CXXHash"]),
+        .target(name: "TesseraPolicyTesting", dependencies: ["TesseraEviction", "TesseraKV"]),
         .target(
             name: "TesseraRetrieval",
             dependencies: ["TesseraKV", "CText", "CCMark", .product(name: "GRDB", package: "GRDB.swift")]),
@@ -91,6 +93,9 @@ let package = Package(
             dependencies: [
                 "TesseraRetrieval", "TesseraKV", "TesseraTestSupport", .product(name: "GRDB", package: "GRDB.swift"),
             ]),
+        .testTarget(
+            name: "TesseraEvictionTests",
+            dependencies: ["TesseraEviction", "TesseraKV", "TesseraPolicyTesting", "TesseraTestSupport"]),
         .testTarget(name: "TesseraReuseTests", dependencies: ["TesseraReuse", "TesseraTestSupport"]),
         .testTarget(
             name: "TesseraTests",

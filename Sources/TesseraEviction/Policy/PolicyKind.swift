@@ -7,7 +7,7 @@ public import TesseraKV
 /// ```swift
 /// let mine = PolicyKind("mine", "gives up what I like least") { MyPolicy($0) }
 /// ```
-public struct PolicyKind: Sendable {
+public struct PolicyKind: Sendable, CustomStringConvertible {
     /// The name, as options and results state it.
     public let name: String
     /// What it does, in a line.
@@ -23,6 +23,9 @@ public struct PolicyKind: Sendable {
         self.summary = summary
         self.make = make
     }
+
+    /// The name.
+    public var description: String { name }
 
     /// First in, first out.
     public static let fifo = PolicyKind("fifo", "first in, first out") { FirstInFirstOut($0) }

@@ -181,8 +181,8 @@ extension SimulationReport {
         }
         for lane in lanes where !lane.cache.violations.isEmpty {
             notes.append(
-                "\(lane.result.policy) at \(lane.cache.capacity) bytes chose \(lane.cache.violations.count) times what it may "
-                    + "not choose; its figures mean nothing")
+                "\(lane.result.policy) at \(lane.cache.capacity) bytes did what a policy may not do, "
+                    + "\(lane.cache.violations.count) times, and its figures mean nothing: \(lane.cache.violations[0])")
         }
     }
 }

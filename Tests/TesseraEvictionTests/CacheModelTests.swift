@@ -1,0 +1,121 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import TesseraEviction
+import Testing
+
+@Suite struct CacheModelTests {
+    @Test func hitsAndMissesAreCountedByRequestsBytesAndTime() {
+        var model = CacheModel(.lru, PolicySettings(capacity: 100))
+        model.request(object("a", bytes: 60, cost: 6), at: 0)
+        model.request(object("a", bytes: 60, cost: 6, share: 0.5), at: 1)
+        model.request(object("b", bytes: 40, cost: 1), at: 2)
+        let counts = model.statistics
+        #expect((counts.hits, counts.misses, counts.requests) == (1, 2, 3))
+        #expect(counts.missRatio == 2.0 / 3)
+        #expect(counts.byteMissRatio == 100.0 / 160)
+        #expect(counts.timeSaved == 3.0 / 13)
+        #expect((model.usedBytes, counts.bytesIn, counts.bytesOut) == (100, 100, 0))
+    }
+
+    @Test(arguments: PolicyKind.all) func nothingIsHeldWithoutCapacity(_ policy: PolicyKind) {
+        var cache = LetterCache(policy, 0)
+        #expect(cache.ask("aabbab") == "aabbab")
+        #expect(cache.model.usedBytes == 0)
+    }
+
+    @Test(arguments: PolicyKind.all) func oneByteHoldsOneObject(_ policy: PolicyKind) {
+        var cache = LetterCache(policy, 1)
+        #expect(cache.ask("aaa") == "aAA")
+        #expect(cache.model.usedBytes == 1)
+    }
+
+    @Test(arguments: PolicyKind.all) func whatIsLargerThanTheCacheLeavesEverythingInPlace(_ policy: PolicyKind) {
+        var model = CacheModel(policy, PolicySettings(capacity: 10))
+        model.request(object("a", bytes: 4), at: 0)
+        #expect(model.request(object("b", bytes: 11), at: 1) == .oversized)
+        #expect(model.holds(key("a")))
+    }
+
+    @Test func timeRunsOut() {
+        var cache = LetterCache(.lru, 4, rules: CacheRules(timeToLive: 3))
+        #expect(cache.ask("aba") == "abA")
+        // a came in at 1 and is gone at 4, though it was used since.
+        #expect(cache.ask("a") == "a")
+        #expect(cache.model.statistics.expired == 1)
+    }
+
+    @Test func aTenantAtItsQuotaMakesRoomAmongItsOwn() {
+        var model = CacheModel(.lru, PolicySettings(capacity: 100), rules: CacheRules(quotas: [1: 20]))
+        model.request(object("x", bytes: 10), at: 0)
+        for (time, letter) in "abc".enumerated() {
+            model.request(object(letter, bytes: 10, namespace: 1), at: Double(time + 1))
+        }
+        #expect(model.usedBytes(of: 1) == 20)
+        #expect(model.holds(key("x")) && !model.holds(key("a")) && model.holds(key("c")))
+        #expect(model.request(object("d", bytes: 21, namespace: 1), at: 9) == .oversized)
+    }
+
+    @Test(arguments: PolicyKind.all) func quotasHoldUnderEveryPolicy(_ policy: PolicyKind) {
+        var model = CacheModel(policy, PolicySettings(capacity: 60), rules: CacheRules(quotas: [1: 20]))
+        for number in 0..<500 {
+            let letter = Character(UnicodeScalar(UInt8(97 + number * number % 23)))
+            let namespace = number * number % 23 % 2
+            model.request(object(letter, bytes: 5, namespace: namespace), at: Double(number))
+            #expect(model.usedBytes(of: 1) <= 20)
+            #expect(model.usedBytes <= 60)
+        }
+        #expect(model.violations.isEmpty)
+    }
+
+    @Test func admissionWaitsForUses() {
+        var cache = LetterCache(.lru, 4, rules: CacheRules(admissionUses: 3))
+        #expect(cache.ask("aabaab") == "aabaAb")
+    }
+
+    @Test func anObjectOfAnotherSizeIsANewOne() {
+        var model = CacheModel(.lru, PolicySettings(capacity: 100))
+        model.request(object("a", bytes: 10), at: 0)
+        #expect(model.request(object("a", bytes: 30), at: 1) == .admitted)
+        #expect((model.usedBytes, model.statistics.resized) == (30, 1))
+    }
+
+    @Test func leasesHoldUntilTheLastIsReleased() {
+        var model = CacheModel(.lru, PolicySettings(capacity: 2))
+        model.request(object("a"), at: 0)
+        model.lease(key("a"))
+        model.lease(key("a"))
+        model.release(key("a"))
+        for (time, letter) in "bcd".enumerated() { model.request(object(letter), at: Double(time + 1)) }
+        #expect(model.holds(key("a")))
+        model.release(key("a"))
+        model.request(object("e"), at: 9)
+        #expect(!model.holds(key("a")))
+    }
+
+    @Test(arguments: PolicyKind.all) func aSmallerCapacityHoldsAtOnce(_ policy: PolicyKind) {
+        var cache = LetterCache(policy, 8)
+        cache.ask("abcdefgh")
+        var model = cache.model
+        model.pin(key("a"))
+        model.resize(to: 3, at: 10)
+        #expect(model.usedBytes <= 3 && model.holds(key("a")))
+        model.resize(to: 0, at: 11)
+        #expect(model.usedBytes == 1)
+    }
+
+    @Test func demotedObjectsTakeLessAndSaveLess() {
+        // Nothing was asked for again, so the loss of a tenth weighs less than the loss of all: all are demoted first.
+        let settings = PolicySettings(capacity: 40, seed: 1, demotion: Demotion(size: 0.5, loss: 0.1))
+        var model = CacheModel(.value, settings)
+        for (time, letter) in "abcd".enumerated() { model.request(object(letter, bytes: 10), at: Double(time)) }
+        model.request(object("e", bytes: 10), at: 4)
+        model.request(object("e", bytes: 10), at: 5)
+        #expect(model.statistics.demotions > 0 && model.statistics.evictions == 0)
+        #expect(model.count == 5 && model.usedBytes <= 40)
+        let before = model.statistics.savedCost
+        for (time, letter) in "abcd".enumerated() { model.request(object(letter, bytes: 10), at: Double(6 + time)) }
+        let saved = model.statistics.savedCost - before
+        let demoted = Double(model.statistics.demotions)
+        #expect(abs(saved - (40 - demoted)) < 1e-9)
+    }
+}

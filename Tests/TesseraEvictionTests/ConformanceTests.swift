@@ -1,0 +1,97 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import TesseraEviction
+import TesseraPolicyTesting
+import Testing
+
+@Suite struct ConformanceTests {
+    @Test(arguments: PolicyKind.all) func everyPolicyConforms(_ policy: PolicyKind) throws {
+        try PolicyConformance(sequences: 16, steps: 300).check(policy)
+    }
+
+    private func failure(of kind: PolicyKind) -> PolicyFailure? {
+        do throws(PolicyFailure) {
+            try PolicyConformance(sequences: 8, steps: 200).check(kind)
+            return nil
+        } catch {
+            return error
+        }
+    }
+
+    @Test(arguments: [
+        (Flaw.givesUpPinned, PolicyFailure.Rule.sparesPinned, 5), (.forgetsRemovals, .knowsWhatIsHeld, 5),
+        (.givesUpTooSoon, .findsVictims, 5), (.demotesForNothing, .knowsWhatIsHeld, 4),
+        (.playsDice, .isDeterministic, 40), (.admitsNobodyNew, .starvesNobody, 4),
+    ])
+    func everyRuleIsFoundBrokenAndTheTraceIsShort(_ flaw: Flaw, _ rule: PolicyFailure.Rule, _ steps: Int) throws {
+        let found = try #require(failure(of: PolicyKind("flawed", "breaks a rule") { Flawed($0, flaw) }))
+        #expect(found.rule == rule)
+        #expect(found.steps.count <= steps, "\(found)")
+        #expect(found.description.contains("flawed") && found.description.contains(rule.rawValue))
+    }
+
+    @Test func theSameFailureIsFoundAgain() throws {
+        let kind = PolicyKind("flawed", "breaks a rule") { Flawed($0, .givesUpPinned) }
+        let first = try #require(failure(of: kind))
+        #expect(failure(of: kind) == first)
+    }
+
+    @Test func theExampleOfTheProtocolConforms() throws {
+        try PolicyConformance(sequences: 8, steps: 200).check(PolicyKind("queue", "an array") { ArrayQueue($0) })
+    }
+}
+
+enum Flaw: Sendable {
+    case givesUpPinned, forgetsRemovals, givesUpTooSoon, demotesForNothing, playsDice, admitsNobodyNew
+}
+
+/// FIFO with a flaw.
+private struct Flawed: EvictionPolicy {
+    private var queue: [ObjectKey] = []
+    private let flaw: Flaw
+
+    init(_ settings: PolicySettings) { self.init(settings, .givesUpPinned) }
+
+    init(_ settings: PolicySettings, _ flaw: Flaw) { self.flaw = flaw }
+
+    mutating func miss(_ object: CachedObject, at time: Double) -> Bool {
+        flaw != .admitsNobodyNew || object.key.rawValue < 1000
+    }
+
+    mutating func insert(_ object: CachedObject, at time: Double) { queue.append(object.key) }
+
+    mutating func remove(_ key: ObjectKey) {
+        if flaw != .forgetsRemovals { queue.removeAll { $0 == key } }
+    }
+
+    mutating func victim(
+        for incoming: CachedObject?, at time: Double, sparing isSpared: (ObjectKey) -> Bool
+    ) -> Victim? {
+        switch flaw {
+        case .givesUpPinned: return queue.isEmpty ? nil : .evict(queue.removeFirst())
+        case .givesUpTooSoon where queue.count < 2: return nil
+        case .demotesForNothing where !queue.isEmpty: return .demote(queue[0], bytes: 1_000_000)
+        case .playsDice:
+            let open = queue.indices.filter { !isSpared(queue[$0]) }
+            return open.randomElement().map { .evict(queue.remove(at: $0)) }
+        default: break
+        }
+        guard let place = queue.firstIndex(where: { !isSpared($0) }) else { return nil }
+        return .evict(queue.remove(at: place))
+    }
+}
+
+/// The policy of ``EvictionPolicy``'s documentation.
+private struct ArrayQueue: EvictionPolicy {
+    private var queue: [ObjectKey] = []
+
+    init(_ settings: PolicySettings) {}
+    mutating func insert(_ object: CachedObject, at time: Double) { queue.append(object.key) }
+    mutating func remove(_ key: ObjectKey) { queue.removeAll { $0 == key } }
+    mutating func victim(
+        for incoming: CachedObject?, at time: Double, sparing isSpared: (ObjectKey) -> Bool
+    ) -> Victim? {
+        guard let place = queue.firstIndex(where: { !isSpared($0) }) else { return nil }
+        return .evict(queue.remove(at: place))
+    }
+}

@@ -1,0 +1,147 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import Foundation
+import TesseraKV
+import Testing
+
+@testable import TesseraEviction
+
+/// Each policy's choices on sequences that were worked out by hand.
+@Suite struct PolicyTests {
+    private func held(_ policy: PolicyKind, _ capacity: Int, after letters: String) -> String {
+        var cache = LetterCache(policy, capacity)
+        cache.ask(letters)
+        return cache.held
+    }
+
+    @Test func fifoGivesUpWhatCameInFirstHoweverUsed() {
+        #expect(held(.fifo, 3, after: "abcaaad") == "bcd")
+    }
+
+    @Test func lruGivesUpWhatWasNotUsedForLongest() {
+        #expect(held(.lru, 3, after: "abcad") == "acd")
+    }
+
+    @Test func clockGivesWhatWasUsedASecondChance() {
+        // The hand clears a's bit and takes b; the next one takes c, and a only then.
+        #expect(held(.clock, 3, after: "abcad") == "acd")
+        #expect(held(.clock, 3, after: "abcadef") == "def")
+    }
+
+    @Test func sieveKeepsSurvivorsInTheirPlaces() {
+        // The hand passes a, takes b and stays there: c is next, and a is met again only after a whole round.
+        #expect(held(.sieve, 3, after: "abcad") == "acd")
+        #expect(held(.sieve, 3, after: "abcade") == "ade")
+        #expect(held(.sieve, 3, after: "abcadef") == "aef")
+        #expect(held(.sieve, 3, after: "abcadefg") == "afg")
+    }
+
+    @Test func lfuGivesUpWhatWasUsedLeastAndOfEqualsTheOldest() {
+        #expect(held(.lfu, 3, after: "aabbcd") == "abd")
+        #expect(held(.lfu, 3, after: "abcd") == "bcd")
+    }
+
+    @Test func ageingLetsOldFavouritesGo() {
+        // a was used five times; each victim raises what newcomers begin at, until they have passed it.
+        #expect(held(.lfu, 2, after: "aaaaabcdefghi") == "ai")
+        #expect(held(.lfuda, 2, after: "aaaaabcdefghi") == "hi")
+    }
+
+    @Test func twoQueueLetsOnlyWhatComesBackIntoItsMainPart() {
+        // Of eight bytes two are for newcomers. a leaves, is remembered, comes back, and survives a scan.
+        var cache = LetterCache(.twoQueue, 8)
+        cache.ask("abcdefghi")
+        #expect(cache.held == "bcdefghi")
+        cache.ask("a")
+        cache.ask("jklmnop")
+        #expect(cache.model.holds(key("a")))
+    }
+
+    @Test func arcFavoursWhatWasAskedForTwice() {
+        // a and b are in the list of those asked for more often, which a scan does not touch.
+        #expect(held(.arc, 4, after: "ababcdefg").hasPrefix("ab"))
+        // b leaves, is remembered, and comes back into that list.
+        #expect(held(.arc, 2, after: "aabcb") == "ab")
+    }
+
+    @Test func s3fifoMovesToItsMainQueueWhatWasUsedTwiceInTheSmallOne() {
+        // The first two fill the small queue (a tenth of 20 bytes), later ones the main queue while there is room.
+        var cache = LetterCache(.s3fifo, 20)
+        cache.ask("aabaabcdefghijklmnopqrst")
+        cache.ask("uvwx")
+        #expect(cache.model.holds(key("a")))
+        #expect(!cache.model.holds(key("b")))
+    }
+
+    @Test func wTinyLFUTurnsAwayWhatIsAskedForLessThanItsRival() {
+        var cache = LetterCache(.wTinyLFU, 3)
+        cache.ask("aabbcc")
+        cache.ask("defgh")
+        #expect(cache.held == "abh" || cache.held == "bch" || cache.held == "ach")
+        cache.ask("hhh" + "i")
+        #expect(cache.model.holds(key("h")))
+    }
+
+    @Test func gdsfWeighsFrequencyAndCostAgainstSize() {
+        var model = CacheModel(.gdsf, PolicySettings(capacity: 100))
+        model.request(object("a", bytes: 50, cost: 100), at: 0)  // worth 2 a byte
+        model.request(object("b", bytes: 25, cost: 100), at: 1)  // 4
+        model.request(object("c", bytes: 25, cost: 25), at: 2)  // 1
+        model.request(object("d", bytes: 25, cost: 200), at: 3)  // 8
+        #expect(!model.holds(key("c")) && model.holds(key("a")))
+        // The rank of the last victim, 1, is added from now on: c comes in with 2 + 1.
+        model.request(object("c", bytes: 25, cost: 50), at: 4)
+        #expect(!model.holds(key("a")) && model.holds(key("c")))
+    }
+
+    @Test func pgdsfAveragesWhatUsesSaved() {
+        // Both cost 10. Half of each use of a is paid again, b saves all; GDSF can't tell them apart and takes the older.
+        func victim(_ policy: PolicyKind) -> Bool {
+            var model = CacheModel(policy, PolicySettings(capacity: 2))
+            model.request(object("b", cost: 10), at: 0)
+            model.request(object("a", cost: 10, share: 0.5), at: 1)
+            model.request(object("b", cost: 10), at: 2)
+            model.request(object("a", cost: 10, share: 0.5), at: 3)
+            model.request(object("c", cost: 10), at: 4)
+            return model.holds(key("b"))
+        }
+        #expect(victim(.pgdsf))
+        #expect(!victim(.gdsf))
+    }
+
+    @Test func cacheCraftWeighsUsesByWhatTheyHadToFix() {
+        var model = CacheModel(.cacheCraft, PolicySettings(capacity: 2))
+        model.request(object("a"), at: 0)
+        model.request(object("b"), at: 1)
+        // Three uses that fixed all are worth less than one that fixed a tenth.
+        for time in 2..<5 { model.request(object("a", share: 1), at: Double(time)) }
+        model.request(object("b", share: 0.1), at: 5)
+        model.request(object("c"), at: 6)
+        #expect(!model.holds(key("a")) && model.holds(key("b")))
+    }
+
+    @Test func cacheCraftsSumHalvesAndNeverCountsAFixBelowATwentieth() {
+        let one = CacheCraft.sum(-.infinity, usedAt: 0, overhead: 0)
+        #expect(abs(exp2(one) - 20) < 1e-9)
+        let two = CacheCraft.sum(one, usedAt: CacheCraft.halfLife, overhead: 0.5)
+        // 20 has become 10, and the use is worth 2.
+        #expect(abs(exp2(two - 1) - 12) < 1e-9)
+    }
+
+    @Test func anUnknownPolicyIsAnsweredWithTheList() throws {
+        let error = #expect(throws: TesseraError.self) { try PolicyKind.named("mru") }
+        #expect(error?.message.contains("mru") == true)
+        for kind in PolicyKind.all { #expect(error?.message.contains(kind.name) == true) }
+        #expect(try PolicyKind.named("S3FIFO").name == "s3fifo")
+    }
+
+    @Test(arguments: PolicyKind.all) func pinnedObjectsStay(_ policy: PolicyKind) {
+        var cache = LetterCache(policy, 3)
+        cache.ask("ab")
+        cache.pin("a")
+        cache.ask("cdefghijklmnop" + "cdcdcdcdefefefef")
+        #expect(cache.model.holds(key("a")))
+        #expect(cache.model.usedBytes <= 3)
+        #expect(cache.model.violations.isEmpty)
+    }
+}
