@@ -107,9 +107,9 @@ struct Trial {
         case .request(let object, let bytes):
             cache.request(CachedObject(key: key(object), bytes: bytes), at: Double(time))
         case .pin(let object): cache.pin(key(object))
-        case .unpin(let object): cache.unpin(key(object))
+        case .unpin(let object): cache.unpin(key(object), at: Double(time))
         case .lease(let object): cache.lease(key(object))
-        case .release(let object): cache.release(key(object))
+        case .release(let object): cache.release(key(object), at: Double(time))
         case .remove(let object): cache.remove(key(object))
         case .resize(let capacity): cache.resize(to: capacity, at: Double(time))
         }

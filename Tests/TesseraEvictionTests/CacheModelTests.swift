@@ -84,10 +84,10 @@ import Testing
         model.request(object("a"), at: 0)
         model.lease(key("a"))
         model.lease(key("a"))
-        model.release(key("a"))
+        model.release(key("a"), at: 8)
         for (time, letter) in "bcd".enumerated() { model.request(object(letter), at: Double(time + 1)) }
         #expect(model.holds(key("a")))
-        model.release(key("a"))
+        model.release(key("a"), at: 8)
         model.request(object("e"), at: 9)
         #expect(!model.holds(key("a")))
     }

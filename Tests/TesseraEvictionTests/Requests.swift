@@ -29,7 +29,7 @@ struct LetterCache {
 
     mutating func pin(_ letter: Character) { model.pin(key(letter)) }
 
-    mutating func unpin(_ letter: Character) { model.unpin(key(letter)) }
+    mutating func unpin(_ letter: Character) { model.unpin(key(letter), at: time) }
 }
 
 func key(_ letter: Character) -> ObjectKey { ObjectKey(UInt64(letter.asciiValue ?? 0)) }

@@ -145,6 +145,10 @@ public struct CacheModel: Sendable {
     public mutating func resize(to capacity: Int, at time: Double) {
         self.capacity = capacity
         host.resize(to: capacity)
+        shrink(at: time)
+    }
+
+    private mutating func shrink(at time: Double) {
         while usedBytes > max(capacity, sparedBytes) {
             guard host.victim(for: nil, at: time) != nil else { return }
         }
@@ -154,11 +158,17 @@ public struct CacheModel: Sendable {
     public mutating func pin(_ key: ObjectKey) { host.pin(key, true) }
 
     /// Takes a pin off.
-    public mutating func unpin(_ key: ObjectKey) { host.pin(key, false) }
+    public mutating func unpin(_ key: ObjectKey, at time: Double) {
+        host.pin(key, false)
+        shrink(at: time)
+    }
 
-    /// Somebody begins to read an object: it stays until ``release(_:)`` was called as often.
+    /// Somebody begins to read an object: it stays until ``release(_:at:)`` was called as often.
     public mutating func lease(_ key: ObjectKey) { host.lease(key, 1) }
 
     /// Somebody has read an object.
-    public mutating func release(_ key: ObjectKey) { host.lease(key, -1) }
+    public mutating func release(_ key: ObjectKey, at time: Double) {
+        host.lease(key, -1)
+        shrink(at: time)
+    }
 }

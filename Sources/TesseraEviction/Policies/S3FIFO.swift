@@ -67,7 +67,8 @@ struct S3FIFO: EvictionPolicy {
     ) -> Victim? {
         isFilling = false
         let isMainFull = queues.bytes(Place.main) > mainBytes || queues.count(Place.small) == 0
-        if isMainFull { return fromMain(isSpared) ?? fromSmall(isSpared) }
+        if isMainFull, let victim = fromMain(isSpared) { return victim }
+        // What moves on from the small queue may be the only one that can leave.
         return fromSmall(isSpared) ?? fromMain(isSpared)
     }
 

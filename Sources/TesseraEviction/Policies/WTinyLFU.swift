@@ -29,8 +29,7 @@ struct WTinyLFU: EvictionPolicy {
     }
 
     private var windowBytes: Int { capacity / 100 }
-    private var mainBytes: Int { capacity - windowBytes }
-    private var protectedBytes: Int { mainBytes * 4 / 5 }
+    private var protectedBytes: Int { (capacity - windowBytes) * 4 / 5 }
 
     mutating func resize(to capacity: Int) {
         self.capacity = capacity
@@ -64,6 +63,9 @@ struct WTinyLFU: EvictionPolicy {
         for incoming: CachedObject?, at time: Double, sparing isSpared: (ObjectKey) -> Bool
     ) -> Victim? {
         let coming = incoming?.bytes ?? 0
+        // A newcomer that is larger than the window has it for itself, and the main part the rest.
+        let windowBytes = max(windowBytes, coming)
+        let mainBytes = capacity - windowBytes
         while queues.bytes(Place.window) + coming > windowBytes,
             let candidate = queues.oldest(Place.window, sparing: isSpared)
         {
