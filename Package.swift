@@ -34,16 +34,16 @@ let package = Package(
         .target(
             name: "TesseraKV", dependencies: ["CKernels", "CZstd", .product(name: "Crypto", package: "swift-crypto")]),
         .target(name: "TesseraRuntime", dependencies: ["TesseraKV", "CKernels", "COneDNN", "COpenBLAS"]),
+        .target(name: "TesseraEviction", dependencies: ["TesseraKV", "CXXHash"]),
         .target(
             name: "TesseraStore",
             dependencies: [
-                "TesseraKV", "CFiles", "CRocksDB", "CRocksQuiet", "CXXHash",
+                "TesseraKV", "TesseraEviction", "CFiles", "CRocksDB", "CRocksQuiet", "CXXHash",
                 .product(name: "Crypto", package: "swift-crypto"),
                 .product(name: "GRDB", package: "GRDB.swift"),
             ],
             exclude: ["Format.md"]),
         .target(name: "TesseraReuse", dependencies: ["TesseraKV"]),
-        .target(name: "TesseraEviction", dependencies: ["TesseraKV", "CXXHash"]),
         .target(name: "TesseraPolicyTesting", dependencies: ["TesseraEviction", "TesseraKV"]),
         .target(
             name: "TesseraRetrieval",
@@ -51,7 +51,8 @@ let package = Package(
         .target(
             name: "Tessera",
             dependencies: [
-                "CSuite", "TesseraKV", "TesseraRuntime", "TesseraStore", "TesseraReuse", "TesseraRetrieval",
+                "CSuite", "TesseraEviction", "TesseraKV", "TesseraRuntime", "TesseraStore", "TesseraReuse",
+                "TesseraRetrieval",
                 .product(name: "Logging", package: "swift-log"),
             ]),
         .target(
@@ -84,7 +85,7 @@ let package = Package(
         .testTarget(
             name: "TesseraStoreTests",
             dependencies: [
-                "CFaultSeam", "TesseraStore", "TesseraKV", "TesseraTestSupport",
+                "CFaultSeam", "TesseraEviction", "TesseraStore", "TesseraKV", "TesseraTestSupport",
                 .product(name: "Crypto", package: "swift-crypto"),
                 .product(name: "GRDB", package: "GRDB.swift"),
             ]),

@@ -13,14 +13,17 @@ package struct StoreOptions: Sendable {
     package var freeDiskFloor: Int
     /// What the store is encrypted with; nil for one that isn't.
     package var encryptionKey: EncryptionKey?
+    /// Who stays when the store is full.
+    package var eviction: EvictionOptions
 
     /// Makes options; by default the remembered cap, a quarter of a gigabyte of memory and half a gigabyte of disk left free.
     package init(
         diskCap: Int? = nil, ramCap: Int = defaultRAMCap, freeDiskFloor: Int = 512 << 20,
-        encryptionKey: EncryptionKey? = nil
+        encryptionKey: EncryptionKey? = nil, eviction: EvictionOptions = EvictionOptions()
     ) {
         (self.diskCap, self.ramCap, self.freeDiskFloor) = (diskCap, ramCap, freeDiskFloor)
         self.encryptionKey = encryptionKey
+        self.eviction = eviction
     }
 
     /// 256 MiB.

@@ -39,6 +39,13 @@ package struct StoreStatistics: Sendable {
     package var hotByteCount: Int
     /// Records that were given up to make room.
     package var evicted: Int
+    /// Records that made room in a smaller codec.
+    package var demoted: Int
+    /// Records that were found past their time to live.
+    package var expired: Int
+    /// Bytes of layers of records that came since the store was opened, and of those that went.
+    package var bytesIn: Int
+    package var bytesOut: Int
     /// Bytes in segments that no record uses.
     package var garbageByteCount: Int
 

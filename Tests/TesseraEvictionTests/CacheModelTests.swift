@@ -4,7 +4,7 @@ import TesseraEviction
 import Testing
 
 @Suite struct CacheModelTests {
-    @Test func hitsAndMissesAreCountedByRequestsBytesAndTime() {
+    @Test func `hits and misses are counted by requests bytes and time`() {
         var model = CacheModel(.lru, PolicySettings(capacity: 100))
         model.request(object("a", bytes: 60, cost: 6), at: 0)
         model.request(object("a", bytes: 60, cost: 6, share: 0.5), at: 1)
@@ -17,26 +17,26 @@ import Testing
         #expect((model.usedBytes, counts.bytesIn, counts.bytesOut) == (100, 100, 0))
     }
 
-    @Test(arguments: PolicyKind.all) func nothingIsHeldWithoutCapacity(_ policy: PolicyKind) {
+    @Test(arguments: PolicyKind.all) func `nothing is held without capacity`(_ policy: PolicyKind) {
         var cache = LetterCache(policy, 0)
         #expect(cache.ask("aabbab") == "aabbab")
         #expect(cache.model.usedBytes == 0)
     }
 
-    @Test(arguments: PolicyKind.all) func oneByteHoldsOneObject(_ policy: PolicyKind) {
+    @Test(arguments: PolicyKind.all) func `one byte holds one object`(_ policy: PolicyKind) {
         var cache = LetterCache(policy, 1)
         #expect(cache.ask("aaa") == "aAA")
         #expect(cache.model.usedBytes == 1)
     }
 
-    @Test(arguments: PolicyKind.all) func whatIsLargerThanTheCacheLeavesEverythingInPlace(_ policy: PolicyKind) {
+    @Test(arguments: PolicyKind.all) func `what is larger than the cache leaves everything in place`(_ policy: PolicyKind) {
         var model = CacheModel(policy, PolicySettings(capacity: 10))
         model.request(object("a", bytes: 4), at: 0)
         #expect(model.request(object("b", bytes: 11), at: 1) == .oversized)
         #expect(model.holds(key("a")))
     }
 
-    @Test func timeRunsOut() {
+    @Test func `time runs out`() {
         var cache = LetterCache(.lru, 4, rules: CacheRules(timeToLive: 3))
         #expect(cache.ask("aba") == "abA")
         // a came in at 1 and is gone at 4, though it was used since.
@@ -44,7 +44,7 @@ import Testing
         #expect(cache.model.statistics.expired == 1)
     }
 
-    @Test func aTenantAtItsQuotaMakesRoomAmongItsOwn() {
+    @Test func `a tenant at its quota makes room among its own`() {
         var model = CacheModel(.lru, PolicySettings(capacity: 100), rules: CacheRules(quotas: [1: 20]))
         model.request(object("x", bytes: 10), at: 0)
         for (time, letter) in "abc".enumerated() {
@@ -55,7 +55,7 @@ import Testing
         #expect(model.request(object("d", bytes: 21, namespace: 1), at: 9) == .oversized)
     }
 
-    @Test(arguments: PolicyKind.all) func quotasHoldUnderEveryPolicy(_ policy: PolicyKind) {
+    @Test(arguments: PolicyKind.all) func `quotas hold under every policy`(_ policy: PolicyKind) {
         var model = CacheModel(policy, PolicySettings(capacity: 60), rules: CacheRules(quotas: [1: 20]))
         for number in 0..<500 {
             let letter = Character(UnicodeScalar(UInt8(97 + number * number % 23)))
@@ -67,19 +67,19 @@ import Testing
         #expect(model.violations.isEmpty)
     }
 
-    @Test func admissionWaitsForUses() {
+    @Test func `admission waits for uses`() {
         var cache = LetterCache(.lru, 4, rules: CacheRules(admissionUses: 3))
         #expect(cache.ask("aabaab") == "aabaAb")
     }
 
-    @Test func anObjectOfAnotherSizeIsANewOne() {
+    @Test func `an object of another size is a new one`() {
         var model = CacheModel(.lru, PolicySettings(capacity: 100))
         model.request(object("a", bytes: 10), at: 0)
         #expect(model.request(object("a", bytes: 30), at: 1) == .admitted)
         #expect((model.usedBytes, model.statistics.resized) == (30, 1))
     }
 
-    @Test func leasesHoldUntilTheLastIsReleased() {
+    @Test func `leases hold until the last is released`() {
         var model = CacheModel(.lru, PolicySettings(capacity: 2))
         model.request(object("a"), at: 0)
         model.lease(key("a"))
@@ -92,7 +92,7 @@ import Testing
         #expect(!model.holds(key("a")))
     }
 
-    @Test(arguments: PolicyKind.all) func aSmallerCapacityHoldsAtOnce(_ policy: PolicyKind) {
+    @Test(arguments: PolicyKind.all) func `a smaller capacity holds at once`(_ policy: PolicyKind) {
         var cache = LetterCache(policy, 8)
         cache.ask("abcdefgh")
         var model = cache.model
@@ -103,7 +103,7 @@ import Testing
         #expect(model.usedBytes == 1)
     }
 
-    @Test func demotedObjectsTakeLessAndSaveLess() {
+    @Test func `demoted objects take less and save less`() {
         // Nothing was asked for again, so the loss of a tenth weighs less than the loss of all: all are demoted first.
         let settings = PolicySettings(capacity: 40, seed: 1, demotion: Demotion(size: 0.5, loss: 0.1))
         var model = CacheModel(.value, settings)

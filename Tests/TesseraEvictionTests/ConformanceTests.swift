@@ -5,7 +5,7 @@ import TesseraPolicyTesting
 import Testing
 
 @Suite struct ConformanceTests {
-    @Test(arguments: PolicyKind.all) func everyPolicyConforms(_ policy: PolicyKind) throws {
+    @Test(arguments: PolicyKind.all) func `every policy conforms`(_ policy: PolicyKind) throws {
         try PolicyConformance(sequences: 16, steps: 300).check(policy)
     }
 
@@ -23,20 +23,20 @@ import Testing
         (.givesUpTooSoon, .findsVictims, 5), (.demotesForNothing, .knowsWhatIsHeld, 4),
         (.playsDice, .isDeterministic, 40), (.admitsNobodyNew, .starvesNobody, 4),
     ])
-    func everyRuleIsFoundBrokenAndTheTraceIsShort(_ flaw: Flaw, _ rule: PolicyFailure.Rule, _ steps: Int) throws {
+    func `every rule is found broken and the trace is short`(_ flaw: Flaw, _ rule: PolicyFailure.Rule, _ steps: Int) throws {
         let found = try #require(failure(of: PolicyKind("flawed", "breaks a rule") { Flawed($0, flaw) }))
         #expect(found.rule == rule)
         #expect(found.steps.count <= steps, "\(found)")
         #expect(found.description.contains("flawed") && found.description.contains(rule.rawValue))
     }
 
-    @Test func theSameFailureIsFoundAgain() throws {
+    @Test func `the same failure is found again`() throws {
         let kind = PolicyKind("flawed", "breaks a rule") { Flawed($0, .givesUpPinned) }
         let first = try #require(failure(of: kind))
         #expect(failure(of: kind) == first)
     }
 
-    @Test func theExampleOfTheProtocolConforms() throws {
+    @Test func `the example of the protocol conforms`() throws {
         try PolicyConformance(sequences: 8, steps: 200).check(PolicyKind("queue", "an array") { ArrayQueue($0) })
     }
 }

@@ -24,7 +24,7 @@ import Testing
         return (model, histories)
     }
 
-    @Test func lastingPopularityIsEstimatedAsItIs() {
+    @Test func `lasting popularity is estimated as it is`() {
         let (model, histories) = learned([0.4, 0.3, 0.2, 0.1], requests: 50_000)
         let outlook = model.outlook(100)
         let sum = histories.reduce(0) { $0 + outlook.reuses($1) }
@@ -34,7 +34,7 @@ import Testing
         }
     }
 
-    @Test func whatIsNotAskedForAnyMoreFadesOnceThatIsSeenToHappen() {
+    @Test func `what is not asked for any more fades once that is seen to happen`() {
         // Objects live for 300 requests; then others take their places.
         var model = ReuseModel()
         var histories = Array(repeating: ReuseModel.History(), count: 1000)
@@ -45,7 +45,7 @@ import Testing
         #expect(living > 20 * former)
     }
 
-    @Test func whatIsForgottenLeavesTheSums() {
+    @Test func `what is forgotten leaves the sums`() {
         var model = ReuseModel()
         var (kept, gone) = (ReuseModel.History(), ReuseModel.History())
         for _ in 0..<100 {
@@ -58,12 +58,12 @@ import Testing
         #expect(abs(model.outlook(10).reuses(kept) / before - 2) < 0.05)
     }
 
-    @Test func anObjectThatWasNeverAskedForExpectsNothing() {
+    @Test func `an object that was never asked for expects nothing`() {
         let (model, _) = learned([0.5, 0.5], requests: 1000)
         #expect(model.outlook(100).reuses(ReuseModel.History()) == 0)
     }
 
-    @Test func aLongerHorizonExpectsMore() {
+    @Test func `a longer horizon expects more`() {
         let (model, histories) = learned([0.5, 0.5], requests: 5000)
         let expected = [1.0, 10, 100, 1000].map { model.outlook($0).reuses(histories[0]) }
         #expect(expected == expected.sorted())
@@ -73,7 +73,7 @@ import Testing
 
 /// What the sketch of frequencies promises.
 @Suite struct FrequencySketchTests {
-    @Test func popularKeysCountHigherAndNoneAboveFifteen() {
+    @Test func `popular keys count higher and none above fifteen`() {
         var sketch = FrequencySketch()
         for round in 0..<40 {
             for key in 0..<200 where key < 20 || round < 2 { sketch.add(ObjectKey(UInt64(key)), holding: 200) }
@@ -84,14 +84,14 @@ import Testing
         #expect(rare < 300)
     }
 
-    @Test func growingKeepsWhatWasCounted() {
+    @Test func `growing keeps what was counted`() {
         var sketch = FrequencySketch()
         for _ in 0..<6 { sketch.add(ObjectKey(7), holding: 10) }
         sketch.add(ObjectKey(8), holding: 4000)
         #expect(sketch.frequency(of: ObjectKey(7)) >= 6)
     }
 
-    @Test func whatWasLongAgoIsHalved() {
+    @Test func `what was long ago is halved`() {
         var sketch = FrequencySketch()
         for _ in 0..<12 { sketch.add(ObjectKey(7), holding: 32) }
         for key in 0..<700 { sketch.add(ObjectKey(UInt64(1000 + key)), holding: 32) }

@@ -13,7 +13,7 @@ import Testing
             letters.enumerated().map { TraceRequest(time: Double($0), object: object($1, bytes: bytes($1))) })
     }
 
-    @Test func resultsComeByCapacityThenByPolicy() throws {
+    @Test func `results come by capacity then by policy`() throws {
         let simulation = Simulation(policies: [.lru, .fifo], capacities: [.bytes(2), .share(0.5), .share(1)])
         let report = try simulation.run(requests("abcabcab"))
         #expect(report.requests == 8)
@@ -23,7 +23,7 @@ import Testing
         #expect(report.results[4].missRatio == 3.0 / 8)
     }
 
-    @Test func aSimulationIsTheSameEachTimeAndEqualsOneCacheAlone() throws {
+    @Test func `a simulation is the same each time and equals one cache alone`() throws {
         let pattern = TracePattern(.zipf, objects: 300, requests: 100_000, seed: 9)
         let simulation = Simulation(policies: PolicyKind.all, capacities: [.share(0.05), .share(0.2)])
         let report = try simulation.run(pattern)
@@ -55,7 +55,7 @@ import Testing
         return states.values.min() ?? 0
     }
 
-    @Test(arguments: 1...20) func beladyMissesAsFewAsCanBe(_ seed: UInt64) throws {
+    @Test(arguments: 1...20) func `belady misses as few as can be`(_ seed: UInt64) throws {
         var random = SplitMix64(seed: seed)
         let letters = String((0..<40).map { _ in Character(UnicodeScalar(UInt8(97 + random.next() % 7))) })
         for capacity in 1...4 {
@@ -70,7 +70,7 @@ import Testing
         }
     }
 
-    @Test func theBoundIsAboveEveryPolicyForObjectsOfAllSizes() throws {
+    @Test func `the bound is above every policy for objects of all sizes`() throws {
         for kind in [TracePattern.Kind.zipf, .rag, .loop] {
             var simulation = Simulation(policies: PolicyKind.all, capacities: [.share(0.02), .share(0.1), .share(0.5)])
             simulation.bounds = true
@@ -86,7 +86,7 @@ import Testing
         }
     }
 
-    @Test func theBoundIsWhatItsSourceSays() {
+    @Test func `the bound is what its source says`() {
         // Hits worth 1 that take 1, 2 and 4 byte-requests each; a cache of 1 byte over 3 requests has 3 to give.
         var bound = SizeAwareBound()
         bound.add(worth: 1, bytes: 1, wait: nil)
@@ -98,7 +98,7 @@ import Testing
         #expect(bound.share(capacity: 0, requests: 3) == 0)
     }
 
-    @Test func nextUsesAreFoundAcrossBlocksOfTheSpillFile() throws {
+    @Test func `next uses are found across blocks of the spill file`() throws {
         // More requests than a block of the file holds.
         let pattern = TracePattern(.zipf, objects: 5000, requests: 150_000, exponent: 0.5)
         var source = try pattern.open()
@@ -118,7 +118,7 @@ import Testing
         #expect(found == expected)
     }
 
-    @Test func whatMakesNoSenseIsRefused() {
+    @Test func `what makes no sense is refused`() {
         func refuses(_ simulation: Simulation, _ trace: RequestList? = nil) -> Bool {
             do throws(TesseraError) {
                 _ = try simulation.run(trace ?? requests("ab"))
@@ -141,7 +141,7 @@ import Testing
         #expect(refuses(simulation))
     }
 
-    @Test func whatIsOddInATraceIsTold() throws {
+    @Test func `what is odd in a trace is told`() throws {
         let list = RequestList(
             [3, 4, 3].enumerated().map { TraceRequest(time: Double($0), object: object("a", bytes: $1)) })
         let report = try Simulation(policies: [.lru], capacities: [.bytes(10)]).run(list)
@@ -152,7 +152,7 @@ import Testing
         #expect(notes.contains { $0.contains("flawed") })
     }
 
-    @Test func quotasGoByTheNamesOfTheTrace() throws {
+    @Test func `quotas go by the names of the trace`() throws {
         var simulation = Simulation(policies: [.lru], capacities: [.share(1)])
         let pattern = TracePattern(.tenants, objects: 200, requests: 20_000)
         let free = try simulation.run(pattern).results[0].missRatio
@@ -184,7 +184,7 @@ import Testing
         var traces: [String: Trace]
     }
 
-    @Test func missRatiosAreLibCacheSims() throws {
+    @Test func `miss ratios are lib cache sims`() throws {
         let file = fixtures.appendingPathComponent("eviction/libcachesim.json")
         let golden = try JSONDecoder().decode(Golden.self, from: Data(contentsOf: file))
         var compared = 0

@@ -27,7 +27,7 @@ import Testing
         }
     }
 
-    @Test func aCSVTraceIsRead() throws {
+    @Test func `a CSV trace is read`() throws {
         let text = "time,key,bytes,cost,namespace\r\n0.5,a b,10,2.5,red\n1,c,20,0,blue\n\n2e0,a b,10,2.5,red"
         try withFile(text.utf8) { path in
             let trace = try TraceFile(path)
@@ -42,7 +42,7 @@ import Testing
         }
     }
 
-    @Test func columnsMayStandInAnyOrderAndCostsAreBytesUnlessStated() throws {
+    @Test func `columns may stand in any order and costs are bytes unless stated`() throws {
         try withFile("key,bytes,time\nx,7,3\n".utf8) { path in
             let requests = try all(TraceFile(path))
             #expect(requests.map(\.time) == [3])
@@ -67,7 +67,7 @@ import Testing
         }
     }
 
-    @Test func timesThatRunBackwardsAreTakenInOrderAndNoted() throws {
+    @Test func `times that run backwards are taken in order and noted`() throws {
         try withFile("time,key,bytes\n5,a,1\n3,b,1\n4,c,1\n6,d,1\n".utf8) { path in
             var source = try TraceFile(path).open()
             #expect(try source.next(10).map(\.time) == [5, 5, 5, 6])
@@ -76,21 +76,21 @@ import Testing
         }
     }
 
-    @Test(arguments: ["", "\n\n"]) func anEmptyFileIsRefused(_ text: String) throws {
+    @Test(arguments: ["", "\n\n"]) func `an empty file is refused`(_ text: String) throws {
         try withFile(text.utf8) { path in
             let error = #expect(throws: TesseraError.self) { try all(TraceFile(path)) }
             #expect(error?.code == .invalidInput)
         }
     }
 
-    @Test func aMissingFileAndAFolderAreNotFound() {
+    @Test func `a missing file and a folder are not found`() {
         for path in ["/nowhere/trace.csv", "/tmp"] {
             let error = #expect(throws: TesseraError.self) { try TraceFile(path) }
             #expect(error?.code == .notFound)
         }
     }
 
-    @Test func aCompressedTraceIsRefusedWithTheWayOut() throws {
+    @Test func `a compressed trace is refused with the way out`() throws {
         try withFile([0x28, 0xB5, 0x2F, 0xFD, 0, 0]) { path in
             let error = #expect(throws: TesseraError.self) { try TraceFile(path) }
             #expect(error?.code == .unsupported)
@@ -98,7 +98,7 @@ import Testing
         }
     }
 
-    @Test func oracleGeneralRecordsAreReadAndWritten() throws {
+    @Test func `oracle general records are read and written`() throws {
         let pattern = TracePattern(.zipf, objects: 50, requests: 1000, seed: 3)
         try withTemporaryDirectory { folder in
             let path = folder.appendingPathComponent("trace.bin").path
@@ -117,7 +117,7 @@ import Testing
         }
     }
 
-    @Test func aCutOracleGeneralFileIsNamed() throws {
+    @Test func `a cut oracle general file is named`() throws {
         try withFile([UInt8](repeating: 1, count: 24 * 3 + 5)) { path in
             let error = #expect(throws: TesseraError.self) { try all(TraceFile(path), by: 100) }
             #expect(error?.code == .corrupt)
@@ -125,7 +125,7 @@ import Testing
         }
     }
 
-    @Test func mooncakesLinesBecomeBlocks() throws {
+    @Test func `mooncakes lines become blocks`() throws {
         let text = """
             {"timestamp": 0, "input_length": 1200, "output_length": 5, "hash_ids": [1, 2, 3]}
             {"timestamp": 1500, "input_length": 600, "output_length": 5, "hash_ids": [1, 9]}
@@ -144,7 +144,7 @@ import Testing
         }
     }
 
-    @Test func aTraceSurvivesItsWayThroughCSV() throws {
+    @Test func `a trace survives its way through CSV`() throws {
         let pattern = TracePattern(.tenants, objects: 60, requests: 500, seed: 5)
         try withTemporaryDirectory { folder in
             let path = folder.appendingPathComponent("trace.csv").path
@@ -161,7 +161,7 @@ import Testing
         }
     }
 
-    @Test(arguments: TracePattern.Kind.allCases) func equalSeedsMakeEqualTraces(_ kind: TracePattern.Kind) throws {
+    @Test(arguments: TracePattern.Kind.allCases) func `equal seeds make equal traces`(_ kind: TracePattern.Kind) throws {
         func trace(_ seed: UInt64) throws -> [TraceRequest] {
             try all(TracePattern(kind, objects: 100, requests: 2000, seed: seed), by: 512)
         }
@@ -174,7 +174,7 @@ import Testing
         #expect(sizes.allSatisfy { $0.count == 1 })
     }
 
-    @Test func popularityFollowsItsLaw() throws {
+    @Test func `popularity follows its law`() throws {
         let requests = try all(TracePattern(.zipf, objects: 1000, requests: 200_000, exponent: 1), by: 1 << 16)
         let counts = Dictionary(grouping: requests, by: \.object.key).values.map(\.count).sorted(by: >)
         let harmonic = (1...1000).reduce(0.0) { $0 + 1 / Double($1) }
@@ -184,7 +184,7 @@ import Testing
         }
     }
 
-    @Test func ragsPopularTwentiethGetsWhatWasPublished() throws {
+    @Test func `rags popular twentieth gets what was published`() throws {
         for (exponent, share) in [(0.8, 0.4), (1.04, 0.6)] {
             let requests = try all(TracePattern(.rag, exponent: exponent), by: 1 << 16)
             let counts = Dictionary(grouping: requests, by: \.object.key).values.map(\.count).sorted(by: >)
@@ -192,7 +192,7 @@ import Testing
         }
     }
 
-    @Test func patternsThatMakeNoSenseAreRefused() {
+    @Test func `patterns that make no sense are refused`() {
         for pattern in [
             TracePattern(.zipf, objects: 0), TracePattern(.zipf, requests: 0), TracePattern(.zipf, exponent: -1),
             TracePattern(.zipf, exponent: .nan),

@@ -25,6 +25,7 @@ extension ContextCache {
         var watch = Stopwatch()
         let (assembly, gating, reason) = try gatedAssembly(options)
         let tokens = promptTokens(prompt)
+        recordTrace(of: tokens)
         var report = ReuseReport(assembly)
         report.explanation.reason = reason
         report.stages.tokenize = watch.lap()

@@ -141,6 +141,7 @@ extension ContextCache {
             }
             guard let chunk = load(candidate) else { continue }
             shelf.use(candidate.key, overhead: candidate.fit.overhead)
+            store.noteShare(candidate.fit.overhead, of: candidate.key)
             return (decision, (chunk, candidate.reused(in: slots)))
         }
         let reason = context.candidates.isEmpty ? "the store does not have it" : "its stored KV can't be trusted"

@@ -45,6 +45,8 @@ public actor ContextCache {
     var shelf: VariantShelf
     /// The most bytes that chunks may take; nil for no limit but the store's.
     let chunkBudget: Int?
+    /// Writes down what requests ask for; nil where nobody wants to know.
+    let recorder: TraceRecorder?
     /// The most contextual variants that requests keep of a chunk.
     let contextualVariants: Int
     /// What is known of chunks' attention beside their variants, as far as it was looked up.
@@ -150,6 +152,8 @@ public actor ContextCache {
         shelf = VariantShelf(
             weighs ? try store.records(fingerprint: fingerprint.digest, namespace: options.namespace) : [])
         rates = LearnedRates(fingerprint: fingerprintDigest, threads: options.threads)
+        if let path = options.traceFile { recorder = try TraceRecorder(path) } else { recorder = nil }
+        store.setCost(ChunkCost(rates.stored(in: store), runtime.model).callAsFunction)
     }
 
     /// Enters the fingerprint into the store, and says what else is there.

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 public import Logging
+public import TesseraEviction
 public import TesseraKV
 public import TesseraRuntime
 internal import TesseraStore
@@ -50,6 +51,22 @@ public struct ContextCacheOptions: Sendable {
     public var encryptKeyFile: String?
     /// Whether a text index may lie beside an encrypted store, in the clear.
     public var allowsPlainIndex: Bool
+    /// Who stays when the store is full, and what of the chunks that requests had to compute is worth keeping: a policy of
+    /// Tessera or one of your own.
+    public var evictionPolicy: PolicyKind
+    /// Seconds after which a record that isn't pinned is no longer there; nil for ever.
+    public var timeToLive: Double?
+    /// The most bytes that the records of a namespace may take, by its name. One at its quota makes room among its own.
+    public var quotas: [String: Int]
+    /// The requests for a chunk after which what they computed is kept. What ``ContextCache/warm(_:)`` and
+    /// ``ContextCache/ingest(chunks:progress:)`` are given is kept at once.
+    public var admissionUses: Int
+    /// The codec in which chunks may be written anew when room is needed, rather than given up: ``StoreCodec/q8``. What
+    /// was encoded alone then has worse numbers; nil for none.
+    public var demotionCodec: StoreCodec?
+    /// A file in which requests for chunks are written down, by their keys and without any text, for `tessera simulate`; one
+    /// that exists is gone on with. Nil for none.
+    public var traceFile: String?
     /// The most bytes that the KV of chunks may take: those that are worth least leave (``VariantPriority`` of
     /// Cache-Craft); nil for no limit but the store's.
     public var chunkBudget: Int?
@@ -71,6 +88,8 @@ public struct ContextCacheOptions: Sendable {
         precision: CPUEngine.Options.Precision = .automatic, threads: Int? = nil, namespace: String = "default",
         recipe: Recipe = .default, diskCap: Int? = nil, ramCap: Int = 256 << 20,
         storeCodec: StoreCodec = .fp16, encryptKeyFile: String? = nil, allowsPlainIndex: Bool = false,
+        evictionPolicy: PolicyKind = .value, timeToLive: Double? = nil, quotas: [String: Int] = [:],
+        admissionUses: Int = 1, demotionCodec: StoreCodec? = nil, traceFile: String? = nil,
         chunkBudget: Int? = nil, contextualVariants: Int = 0, scorePasses: Int = 4,
         verifiesModel: Bool = false, template: String? = nil,
         logger: Logger = Logger(label: "tessera")
@@ -84,6 +103,12 @@ public struct ContextCacheOptions: Sendable {
         self.storeCodec = storeCodec
         self.encryptKeyFile = encryptKeyFile
         self.allowsPlainIndex = allowsPlainIndex
+        self.evictionPolicy = evictionPolicy
+        self.timeToLive = timeToLive
+        self.quotas = quotas
+        self.admissionUses = admissionUses
+        self.demotionCodec = demotionCodec
+        self.traceFile = traceFile
         self.chunkBudget = chunkBudget
         self.contextualVariants = contextualVariants
         self.scorePasses = scorePasses
@@ -95,6 +120,9 @@ public struct ContextCacheOptions: Sendable {
     /// What of it the store wants to know.
     func store() throws(TesseraError) -> StoreOptions {
         let key = try encryptKeyFile.map { (path) throws(TesseraError) in try EncryptionKey(file: path) }
-        return StoreOptions(diskCap: diskCap, ramCap: ramCap, encryptionKey: key)
+        let eviction = EvictionOptions(
+            policy: evictionPolicy, timeToLive: timeToLive, quotas: quotas, admissionUses: admissionUses,
+            demotion: demotionCodec)
+        return StoreOptions(diskCap: diskCap, ramCap: ramCap, encryptionKey: key, eviction: eviction)
     }
 }

@@ -23,12 +23,14 @@ extension ContextCache {
                 computed += try ingest([PendingRecord(kind: .prefix, tokens: Array(tokens.leading))]).tokens
             }
             if request.parallel != nil {
-                try keep(request.encoded)
+                let chunks = request.encoded
+                try keep(zip(chunks, try wanted(chunks.map(\.tokens))).filter(\.1).map(\.0))
             } else if contextualVariants > 0 {
                 computed += try keepVariants(of: tokens, after: request)
             } else {
-                let missed = request.misses.map { PendingRecord(kind: .chunk, tokens: Array(tokens.ids[$0])) }
-                computed += try ingest(missed).tokens
+                let missed = request.misses.map { Array(tokens.ids[$0]) }
+                let wanted = zip(missed, try wanted(missed)).filter(\.1).map(\.0)
+                computed += try ingest(wanted.map { PendingRecord(kind: .chunk, tokens: $0) }).tokens
             }
             // Variants have seen their contexts already.
             if request.goesByScores, contextualVariants == 0 { computed += try noteScores(of: tokens, after: request) }
@@ -36,6 +38,14 @@ extension ContextCache {
             log.warning("what this prompt computed is not kept: \(error.message)")
         }
         return computed
+    }
+
+    /// Which of the chunks that the store lacks are worth keeping, by its eviction policy and its rule of admission. What
+    /// is turned away is not computed for the store's sake.
+    private func wanted(_ chunks: [[TokenID]]) throws(TesseraError) -> [Bool] {
+        try store.wants(
+            chunks.map { (key: key(of: $0), tokens: $0.count, byteCount: recordBytes(tokens: $0.count)) },
+            scope: RecordScope(fingerprint: fingerprintDigest, namespace: namespace))
     }
 
     /// Keeps chunks that were encoded for a prompt.

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 
 internal import TesseraKV
-internal import TesseraReuse
+internal import TesseraEviction
 
 /// What the stored KVs of chunks are worth, and which leave when there is no room.
 ///
-/// Cache-Craft (Agarwal et al., SIGMOD 2025), §3.4: frequency × reusability (``TesseraReuse/VariantPriority``). Coming in
+/// Cache-Craft (Agarwal et al., SIGMOD 2025), §3.4: frequency × reusability (``TesseraEviction/VariantPriority``). Coming in
 /// counts as one use that fixed everything.
 struct VariantShelf: Sendable {
     private struct Entry {

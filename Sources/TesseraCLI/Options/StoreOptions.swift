@@ -4,6 +4,7 @@ import ArgumentParser
 import Foundation
 import Synchronization
 import Tessera
+import TesseraEviction
 import TesseraKV
 
 /// Options of every command that opens a store.
@@ -29,6 +30,8 @@ struct StoreOptions: ParsableArguments {
             return codec
         })
     var storeCodec = StoreCodec.fp16
+
+    @OptionGroup(title: "Eviction") var eviction: EvictionOptionGroup
 
     @Option(
         help: "A file of 32 random bytes, or their hexadecimal digits, that the store is encrypted with.",
@@ -78,6 +81,9 @@ struct StoreOptions: ParsableArguments {
                 recipe: recipe.map { .text($0) } ?? dummyPrefix.map { .dummies($0) } ?? .default,
                 diskCap: diskCap?.bytes, ramCap: ramCap.bytes, storeCodec: storeCodec,
                 encryptKeyFile: encryptKeyFile, allowsPlainIndex: plainIndex,
+                evictionPolicy: eviction.policy, timeToLive: eviction.ttl?.seconds,
+                quotas: Dictionary(eviction.quota.map { ($0.namespace, $0.bytes) }) { $1 },
+                admissionUses: eviction.admitAfter, demotionCodec: eviction.demoteTo, traceFile: eviction.recordTrace,
                 verifiesModel: model.verifyModel, template: try model.template.map(TemplateArgument.text),
                 logger: Notices.logger))
         OpenCaches.add(cache)

@@ -19,15 +19,18 @@ public struct CacheRules: Sendable, Equatable {
 
 /// How often objects that are not held were asked for, for ``CacheRules/admissionUses``. What was asked for longest ago is
 /// forgotten.
-struct WaitingObjects: Sendable {
+package struct WaitingObjects: Sendable {
     private var queues = ObjectQueues<Int>(1)
     private static let least = 1024
+
+    /// Nothing was asked for yet.
+    package init() {}
 
     /// Counts a use.
     ///
     /// - Parameter held: The number of objects that are held; several times as many are remembered.
     /// - Returns: The uses so far.
-    mutating func use(_ key: ObjectKey, holding held: Int) -> Int {
+    package mutating func use(_ key: ObjectKey, holding held: Int) -> Int {
         guard let slot = queues.find(key) else {
             if queues.count >= max(Self.least, 4 * held), let oldest = queues.oldest(0) { queues.remove(oldest) }
             queues.add(key, bytes: 0, mark: 1, to: 0)
@@ -38,7 +41,8 @@ struct WaitingObjects: Sendable {
         return queues[slot]
     }
 
-    mutating func forget(_ key: ObjectKey) {
+    /// An object has been taken in.
+    package mutating func forget(_ key: ObjectKey) {
         if let slot = queues.find(key) { queues.remove(slot) }
     }
 }

@@ -70,6 +70,9 @@ package struct PolicyHost<Tag: Sendable>: Sendable {
         policy.insert(object, at: time)
     }
 
+    /// The cache notes something else of an object now.
+    package mutating func note(_ key: ObjectKey, _ tag: Tag) { residents[key]?.tag = tag }
+
     /// An object is gone, whoever wanted it; what isn't held is passed over.
     package mutating func remove(_ key: ObjectKey) {
         guard let resident = residents.removeValue(forKey: key) else { return }

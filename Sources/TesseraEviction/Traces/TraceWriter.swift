@@ -12,6 +12,8 @@ public struct TraceWriter: ~Copyable {
 
     private static let bufferByteCount = 256 << 10
 
+    private static let header = "time,key,bytes,cost,namespace\n"
+
     /// Creates a file, or empties it. Nobody but its owner may read it: keys tell who asked for the same.
     public init(_ path: String) throws(TesseraError) {
         guard FileManager.default.createFile(atPath: path, contents: nil, attributes: [.posixPermissions: 0o600]),
@@ -19,8 +21,35 @@ public struct TraceWriter: ~Copyable {
         else {
             throw TesseraError(.io, "the trace \(path) can't be created; does its folder exist, and may you write there?")
         }
-        (self.handle, self.path) = (handle, path)
-        buffer = Array("time,key,bytes,cost,namespace\n".utf8)
+        self.init(handle, path, Array(Self.header.utf8))
+    }
+
+    /// Goes on with a file that was written so, or creates one.
+    ///
+    /// - Throws: `invalidInput` for a file that is something else.
+    public init(appendingTo path: String) throws(TesseraError) {
+        guard let handle = FileHandle(forUpdatingAtPath: path) else {
+            try self.init(path)
+            return
+        }
+        let end: UInt64
+        do {
+            let head = try handle.read(upToCount: Self.header.utf8.count) ?? Data()
+            end = try handle.seekToEnd()
+            guard end == 0 || head == Data(Self.header.utf8) else {
+                throw TesseraError(
+                    .invalidInput, "\(path) is no trace that can be gone on with; name a new file or remove it")
+            }
+        } catch let error as TesseraError {
+            throw error
+        } catch {
+            throw TesseraError(.io, "the trace \(path) can't be gone on with: \(error.localizedDescription)")
+        }
+        self.init(handle, path, end == 0 ? Array(Self.header.utf8) : [])
+    }
+
+    private init(_ handle: FileHandle, _ path: String, _ buffer: [UInt8]) {
+        (self.handle, self.path, self.buffer) = (handle, path, buffer)
     }
 
     /// Adds a request.

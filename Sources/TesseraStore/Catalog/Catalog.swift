@@ -29,6 +29,8 @@ final class Catalog: Sendable {
     struct Use {
         var count = 0
         var last: Int64 = 0
+        /// The share of the cost that the last use paid all the same.
+        var share = 0.0
     }
 
     /// What the books need to know of a record whose header can't be read.

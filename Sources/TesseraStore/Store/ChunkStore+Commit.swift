@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
+internal import Synchronization
 internal import TesseraKV
 
 extension ChunkStore {
@@ -19,6 +20,18 @@ extension ChunkStore {
         ledger = next
         session.hot.drop(keys)
         updateCatalog(session, &ledger)
+        tellDesk(of: keys, session)
+    }
+
+    /// Tells the eviction policy of records that came, went or were pinned.
+    private func tellDesk(of keys: [ChunkKey], _ session: StoreSession) {
+        let now = Self.now()
+        for key in keys {
+            // A header that can't be read is as good as none: whoever looks it up takes it out.
+            let header = (try? session.header(key)) ?? nil
+            let isPinned = (try? session.isPinned(key)) ?? false
+            desk.withLock { $0.changed(key, to: header, isPinned: isPinned, at: now) }
+        }
     }
 
     /// Brings the catalog up to the last commit. The commit stands whatever comes of it: a catalog that can't follow

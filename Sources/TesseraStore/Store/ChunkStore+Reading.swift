@@ -72,8 +72,11 @@ extension ChunkStore {
         let isVariant = try session.database.withValue(StoreKey.header(key)) { (bytes) throws(TesseraError) in
             RecordHeader.provenance(peeking: bytes) == .contextual
         }
-        guard isVariant == true else { return isVariant != nil }
-        do { return try session.completeHeader(key) != nil } catch  where error.code == .corrupt { return false }
+        guard isVariant == true || options.eviction.timeToLive != nil else { return isVariant != nil }
+        do {
+            guard let header = try session.completeHeader(key) else { return false }
+            return try !isExpired(header, key, session)
+        } catch  where error.code == .corrupt { return false }
     }
 
     /// Loads a record: all layers or a miss.
@@ -142,7 +145,12 @@ extension ChunkStore {
     /// A key's record; nil when there is none or its header is damaged, which is dealt with.
     private func find(_ key: ChunkKey, _ session: StoreSession) throws(TesseraError) -> StoredChunk? {
         do {
-            return try session.completeHeader(key).map { StoredChunk(key: key, header: $0) }
+            guard let header = try session.completeHeader(key) else { return nil }
+            guard try !isExpired(header, key, session) else {
+                counters.expired.increment()
+                return nil
+            }
+            return StoredChunk(key: key, header: header)
         } catch  where error.code == .corrupt {
             do {
                 try writing { (session, ledger) throws(TesseraError) in try quarantine(key, session, &ledger) }

@@ -21,6 +21,9 @@ extension ChunkStore {
                 }
                 free = min(free, cap - used(session, ledger) + (others ?? 0))
             }
+            if let scope, let quota = options.eviction.quotas[scope.namespace] {
+                free = min(free, quota - (try session.catalog.byteCount(of: scope)))
+            }
             // What `makeRoom` wants for a batch beside its layers: headers, twice, and the catalog's log.
             return max(0, free - reserve(session) - batchBytes / 8 - (1 << 20))
         }
@@ -35,6 +38,7 @@ extension ChunkStore {
         let headers = records.reduce(0) { $0 + 4 * $1.header.tokens.count + 16 * $1.header.layers.count + 512 }
         let variants = records.reduce(0) { $0 + ($1.variant?.byteCount ?? 0) }
         let catalog = session.catalog.logByteCount(records: records.count)
+        try keepToQuotas(for: records, sparing: scope, session, &ledger)
         try makeRoom(for: layers + 2 * headers + 2 * variants + catalog, sparing: scope, session, &ledger)
     }
 
@@ -69,30 +73,41 @@ extension ChunkStore {
         }
     }
 
-    /// Gives up records of some `byteCount` bytes.
-    ///
-    /// - Returns: How many.
-    private func evict(
-        _ byteCount: Int, sparing scope: RecordScope?, _ session: StoreSession, _ ledger: inout Ledger
-    ) throws(TesseraError) -> Int {
-        try flushUses(session)
-        // A catalog that couldn't follow would name records that are gone, and miss those that came.
-        try CatalogKeeper(session).catchUp(with: ledger.state)
-        let candidates = EvictionCandidates { (body) throws(TesseraError) in
-            try session.catalog.forEachIdle(outside: scope) { candidate in
-                session.files.isBeingRead(candidate.segment) ? true : try body(candidate)
+    /// Makes room among the records of each namespace that has a quota.
+    private func keepToQuotas(
+        for records: [OutgoingRecord], sparing scope: RecordScope?, _ session: StoreSession, _ ledger: inout Ledger
+    ) throws(TesseraError) {
+        let incoming = Dictionary(grouping: records, by: \.header.namespace)
+        for (namespace, quota) in options.eviction.quotas {
+            let needed = incoming[namespace]?.reduce(0) { $0 + $1.allocated } ?? 0
+            guard needed > 0 else { continue }
+            try beginEviction(session, ledger)
+            let pinned = try session.catalog.pinnedByteCount(of: namespace)
+            while desk.withLock({ $0.usedBytes(of: namespace) }) + needed > quota {
+                let excess = desk.withLock { $0.usedBytes(of: namespace) } + needed - quota
+                guard pinned + needed <= quota,
+                    try evict(excess, of: namespace, sparing: scope, session, &ledger) > 0
+                else {
+                    throw TesseraError(
+                        .full,
+                        "\(megabytes(needed)) more would take the namespace \(namespace) over its quota of "
+                            + "\(megabytes(quota)), and there is nothing left of it to give up; raise the quota, unpin or "
+                            + "remove chunks")
+                }
             }
         }
-        let victims = try policy.victims(freeing: byteCount, among: candidates)
-        guard !victims.isEmpty else { return 0 }
-        let count = try remove(Set(victims), session, &ledger)
-        counters.evicted.add(count, ordering: .relaxed)
-        return count
     }
 
     /// Bytes that the folder takes. Segments are counted as they come and go, the rest is a handful of files.
     private func used(_ session: StoreSession, _ ledger: Ledger) -> Int {
         session.directory.byteCountWithoutSegments() + ledger.layerBytes
+    }
+
+    /// Bytes that layers may take under the cap, beside everything else; without a cap no end of them.
+    func room(forLayers session: StoreSession, _ ledger: Ledger) -> Int {
+        let cap = Int(clamping: ledger.state.diskCap)
+        guard cap > 0 else { return .max / 4 }
+        return max(0, cap - session.directory.byteCountWithoutSegments() - reserve(session))
     }
 
     /// Bytes that the databases may take at any moment, whatever is written: RocksDB's next log and the table that a log

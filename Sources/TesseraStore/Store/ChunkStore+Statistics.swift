@@ -8,12 +8,14 @@ extension ChunkStore {
     /// What the store holds and how it has served since it was opened.
     package func statistics() throws(TesseraError) -> StoreStatistics {
         let session = try session()
+        let (garbage, bytesIn, bytesOut) = ledger.withLock { ($0.garbageBytes, $0.bytesIn, $0.bytesOut) }
         return StoreStatistics(
             tallies: try session.catalog.tallies(), hits: counters.hits.value, misses: counters.misses.value,
             mismatches: counters.mismatches.value, damaged: counters.damaged.value,
             failedReads: counters.failedReads.value, hotHits: session.hot.hits, hotRecords: session.hot.count,
             hotByteCount: session.hot.byteCount, evicted: counters.evicted.value,
-            garbageByteCount: ledger.withLock { $0.garbageBytes })
+            demoted: counters.demoted.value, expired: counters.expired.value, bytesIn: bytesIn, bytesOut: bytesOut,
+            garbageByteCount: garbage)
     }
 
     /// How often a record was found by a lookup and when last, in microseconds since 1970; nil for one that isn't
@@ -81,7 +83,12 @@ extension ChunkStore {
         }
     }
 
-    /// Tells the catalog of uses.
+    /// Notes what share of a record's cost its latest use paid all the same: what was computed anew to repair it.
+    package func noteShare(_ share: Double, of key: ChunkKey) {
+        counters.uses.withLock { $0[key]?.share = share }
+    }
+
+    /// Tells the catalog and the eviction policy of uses.
     ///
     /// - Parameter gently: Whether others are left time in between.
     func flushUses(_ session: StoreSession, gently: Bool = false) throws(TesseraError) {
@@ -89,7 +96,9 @@ extension ChunkStore {
             defer { uses = [:] }
             return uses
         }
-        if !uses.isEmpty { try session.catalog.add(uses, pause: gently ? 0.005 : 0) }
+        guard !uses.isEmpty else { return }
+        desk.withLock { $0.used(uses) }
+        try session.catalog.add(uses, pause: gently ? 0.005 : 0)
     }
 
     private static let mostUnwrittenUses = 65_536

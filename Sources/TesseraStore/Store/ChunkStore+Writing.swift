@@ -105,6 +105,15 @@ extension ChunkStore {
         _ records: [OutgoingRecord], sparing scope: RecordScope?, _ session: StoreSession, _ ledger: inout Ledger
     ) throws(TesseraError) {
         try makeRoom(for: records, sparing: scope, session, &ledger)
+        try write(records, replacing: [], session, &ledger)
+    }
+
+    /// Writes records for which there is room.
+    ///
+    /// - Parameter old: The headers whose places they take.
+    func write(
+        _ records: [OutgoingRecord], replacing old: [RecordHeader], _ session: StoreSession, _ ledger: inout Ledger
+    ) throws(TesseraError) {
         var records = records
         let segments = place(&records, &ledger)
         do {
@@ -112,6 +121,7 @@ extension ChunkStore {
             try session.files.sync()
             try commit(session, &ledger) { (batch, next) in
                 segments.forEach { next.append($0.segment) }
+                old.forEach { next.release($0) }
                 for record in records {
                     batch.put(StoreKey.header(record.key), record.header.encoded(for: record.key))
                     if let variant = record.variant, let chunk = record.header.variantOwner {
@@ -177,13 +187,17 @@ extension ChunkStore {
         Int64(Date().timeIntervalSince1970 * 1_000_000)
     }
 
-    /// Whether a record is there already; one that is damaged is taken out of the way.
+    /// Whether a record is there already; one that is damaged or past its time is taken out of the way.
     private func isWhole(
         _ key: ChunkKey, _ session: StoreSession, _ ledger: inout Ledger
     ) throws(TesseraError) -> Bool {
         do {
             guard let header = try session.completeHeader(key) else { return false }
-            if ledger.holds(header) { return true }
+            if ledger.holds(header) {
+                guard try isExpired(header, key, session) else { return true }
+                counters.expired.increment()
+                return try remove([key], session, &ledger) == 0
+            }
         } catch  where error.code == .corrupt {}
         try quarantine(key, session, &ledger)
         return false

@@ -29,7 +29,7 @@ package final class ChunkStore: Sendable {
     /// The store's folder.
     package let directory: URL
     let options: StoreOptions
-    let policy: any EvictionPolicy = LeastRecentlyUsed()
+    let desk: Mutex<EvictionDesk>
     let counters = StoreCounters()
     let ledger: Mutex<Ledger>
     /// Commits after which the journal is cut; a test lowers it.
@@ -58,11 +58,13 @@ package final class ChunkStore: Sendable {
                 .invalidInput,
                 "a store's databases alone take some megabytes: a disk cap is at least \(megabytes(Self.leastDiskCap))")
         }
+        try options.eviction.validate()
         let opening = try StoreOpening(
             directory, try MemoryBudget(cap: options.ramCap), key: options.encryptionKey,
             repairs: repairs)
         self.directory = directory
         self.options = options
+        desk = Mutex(EvictionDesk(options.eviction))
         ledger = Mutex(opening.ledger)
         current = Mutex(opening.session)
         opening.notes.forEach(note)

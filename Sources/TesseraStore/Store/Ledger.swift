@@ -15,6 +15,9 @@ struct Ledger: Sendable {
     private(set) var files: [UInt64: File] = [:]
     /// Bytes of the disk that all segments take.
     private(set) var layerBytes = 0
+    /// Bytes of layers of records that came and went since the store was opened.
+    private(set) var bytesIn = 0
+    private(set) var bytesOut = 0
     /// Commits since the journal was last cut.
     var journalLength = 0
 
@@ -43,6 +46,7 @@ struct Ledger: Sendable {
     /// Adds a segment of the newest records.
     mutating func append(_ segment: Segment) {
         segments[segment.number] = segment
+        bytesIn += Int(segment.liveBytes)
         touched.insert(segment.number)
         state.nextSegment = segment.number + 1
     }
@@ -70,6 +74,7 @@ struct Ledger: Sendable {
     mutating func release(segment: UInt64, byteCount: Int) -> Bool {
         guard segments[segment] != nil else { return false }
         segments[segment]?.release(byteCount)
+        bytesOut += byteCount
         touched.insert(segment)
         return true
     }

@@ -12,6 +12,10 @@ final class StoreCounters: Sendable {
     let failedReads = Atomic(0)
     /// Records that were given up for room.
     let evicted = Atomic(0)
+    /// Records that were written anew in a smaller codec.
+    let demoted = Atomic(0)
+    /// Records that were found past their time.
+    let expired = Atomic(0)
     /// Uses that the catalog hasn't been told of yet.
     let uses = Mutex<[ChunkKey: Catalog.Use]>([:])
 }

@@ -1,0 +1,40 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import ArgumentParser
+import TesseraEviction
+import TesseraKV
+
+/// Who stays in a store that is full.
+struct EvictionOptionGroup: ParsableArguments {
+    @Option(
+        help: "Who leaves a full store, and what requests may keep: \(PolicyKind.all.map(\.name).joined(separator: ", ")).",
+        transform: PolicyKind.named)
+    var policy = PolicyKind.value
+
+    @Option(help: "Seconds, or 12h or 30d, after which a record that isn't pinned is no longer there.")
+    var ttl: Age?
+
+    @Option(help: "The most that a namespace may take, such as docs=2GB. May be repeated.")
+    var quota: [Quota] = []
+
+    @Option(help: "Requests for a chunk after which what they computed is kept.")
+    var admitAfter = 1
+
+    @Option(
+        help: "Write chunks anew in this codec, q8, when room is needed and that loses less than giving up others.",
+        transform: { name in
+            guard name == StoreCodec.q8.rawValue else { throw ValidationError("chunks can be demoted to q8 alone") }
+            return .q8
+        })
+    var demoteTo: StoreCodec?
+
+    @Option(
+        help: "Write down which chunks are asked for, by their keys and without any text, for `tessera simulate`.",
+        completion: .file())
+    var recordTrace: String?
+
+    func validate() throws {
+        guard admitAfter >= 1 else { throw ValidationError("--admit-after is at least 1") }
+        guard ttl?.seconds ?? 1 > 0 else { throw ValidationError("--ttl is more than 0") }
+    }
+}
