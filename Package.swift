@@ -74,7 +74,7 @@ let package = Package(
         .executableTarget(
             name: "StoreStress",
             dependencies: [
-                "CFaultSeam", "TesseraKV", "TesseraStore",
+                "CFaultSeam", "TesseraEviction", "TesseraKV", "TesseraStore",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ]),
         .target(name: "TesseraTestSupport", dependencies: ["TesseraKV"], path: "Tests/TesseraTestSupport"),

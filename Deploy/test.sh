@@ -24,6 +24,9 @@ swift test --configuration release -Xswiftc -enable-testing --disable-xctest --s
 step "A store under kills and power cuts"
 swift run --configuration release -Xswiftc -enable-testing --skip-build StoreStress --kills 25
 
+step "A store at its cap, worked on by many threads"
+swift run --configuration release -Xswiftc -enable-testing --skip-build StoreStress hammer --seconds 28 --policy all
+
 step "A package that depends on this one"
 Tests/dependent.sh
 

@@ -7,12 +7,12 @@ import Foundation
 @main struct StressCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "store-stress",
-        abstract: "Kill a process at work on a chunk store, over and over, and check what is left.",
+        abstract: "Kill a process at work on a chunk store, over and over, or hammer one, and check what is left.",
         discussion: """
             What was acknowledged is there bit for bit, what is there is whole, what was removed or given up is gone; and \
             the same when everything that was not synced is lost.
             """,
-        subcommands: [Run.self, Work.self], defaultSubcommand: Run.self)
+        subcommands: [Run.self, Hammer.self, Work.self], defaultSubcommand: Run.self)
 }
 
 /// The parent: kills and checks.

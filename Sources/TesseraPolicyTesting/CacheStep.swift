@@ -45,7 +45,8 @@ public enum CacheStep: Sendable, Equatable, CustomStringConvertible {
             case 3: return .lease(object)
             case 4, 5: return .release(object)
             case 6: return .remove(object)
-            case 7: return random.next() % 8 == 0 ? .resize(Int(random.next() % UInt64(2 * capacity + 1))) : .unpin(object)
+            case 7:
+                return random.next() % 8 == 0 ? .resize(Int(random.next() % UInt64(2 * capacity + 1))) : .unpin(object)
             default: return .request(object, bytes: size(of: object, capacity))
             }
         }

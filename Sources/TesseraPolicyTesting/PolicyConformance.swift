@@ -94,7 +94,8 @@ struct Trial {
             if let (rule, detail) = fault(of: cache) { return failed(rule, detail, steps) }
         }
         return failed(
-            .starvesNobody, "a new object of \(newcomer.bytes) bytes was asked for \(Self.patience) times in vain", steps)
+            .starvesNobody, "a new object of \(newcomer.bytes) bytes was asked for \(Self.patience) times in vain",
+            steps)
     }
 
     private func newCache() -> CacheModel {
@@ -131,7 +132,9 @@ struct Trial {
         let counts = cache.statistics
         guard counts.hits + counts.misses == counts.requests, counts.bytesIn - counts.bytesOut == cache.usedBytes,
             cache.usedBytes >= 0
-        else { return (.balances, "\(counts.bytesIn) bytes came in, \(counts.bytesOut) left, \(cache.usedBytes) are held") }
+        else {
+            return (.balances, "\(counts.bytesIn) bytes came in, \(counts.bytesOut) left, \(cache.usedBytes) are held")
+        }
         return nil
     }
 

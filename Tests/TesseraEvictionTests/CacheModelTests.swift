@@ -29,7 +29,9 @@ import Testing
         #expect(cache.model.usedBytes == 1)
     }
 
-    @Test(arguments: PolicyKind.all) func `what is larger than the cache leaves everything in place`(_ policy: PolicyKind) {
+    @Test(arguments: PolicyKind.all) func `what is larger than the cache leaves everything in place`(
+        _ policy: PolicyKind
+    ) {
         var model = CacheModel(policy, PolicySettings(capacity: 10))
         model.request(object("a", bytes: 4), at: 0)
         #expect(model.request(object("b", bytes: 11), at: 1) == .oversized)

@@ -23,7 +23,9 @@ import Testing
         (.givesUpTooSoon, .findsVictims, 5), (.demotesForNothing, .knowsWhatIsHeld, 4),
         (.playsDice, .isDeterministic, 40), (.admitsNobodyNew, .starvesNobody, 4),
     ])
-    func `every rule is found broken and the trace is short`(_ flaw: Flaw, _ rule: PolicyFailure.Rule, _ steps: Int) throws {
+    func `every rule is found broken and the trace is short`(_ flaw: Flaw, _ rule: PolicyFailure.Rule, _ steps: Int)
+        throws
+    {
         let found = try #require(failure(of: PolicyKind("flawed", "breaks a rule") { Flawed($0, flaw) }))
         #expect(found.rule == rule)
         #expect(found.steps.count <= steps, "\(found)")

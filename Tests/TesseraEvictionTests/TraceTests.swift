@@ -110,7 +110,9 @@ import Testing
             // The number of the next request, as libCacheSim wants it.
             let bytes = [UInt8](try Data(contentsOf: URL(fileURLWithPath: path)))
             for place in [0, 17, 999] {
-                let next = bytes[(24 * place + 16)..<(24 * place + 24)].reversed().reduce(UInt64(0)) { $0 << 8 | UInt64($1) }
+                let next = bytes[(24 * place + 16)..<(24 * place + 24)].reversed().reduce(UInt64(0)) {
+                    $0 << 8 | UInt64($1)
+                }
                 let after = read[(place + 1)...].firstIndex { $0.object.key == read[place].object.key }
                 #expect(next == after.map(UInt64.init) ?? UInt64(Int64.max))
             }
@@ -161,7 +163,8 @@ import Testing
         }
     }
 
-    @Test(arguments: TracePattern.Kind.allCases) func `equal seeds make equal traces`(_ kind: TracePattern.Kind) throws {
+    @Test(arguments: TracePattern.Kind.allCases) func `equal seeds make equal traces`(_ kind: TracePattern.Kind) throws
+    {
         func trace(_ seed: UInt64) throws -> [TraceRequest] {
             try all(TracePattern(kind, objects: 100, requests: 2000, seed: seed), by: 512)
         }

@@ -9,7 +9,9 @@ struct `priority of variants` {
         cheap.use(overhead: 0.1, at: 0)
         dear.use(overhead: 0.5, at: 0)
         perfect.use(overhead: 0, at: 0)
-        #expect(abs(cheap.value(at: 0) - 10) < 1e-9 && abs(dear.value(at: 0) - 2) < 1e-9 && abs(perfect.value(at: 0) - 20) < 1e-9)
+        #expect(
+            abs(cheap.value(at: 0) - 10) < 1e-9 && abs(dear.value(at: 0) - 2) < 1e-9
+                && abs(perfect.value(at: 0) - 20) < 1e-9)
     }
 
     @Test func `an old favourite leaves in the end`() {

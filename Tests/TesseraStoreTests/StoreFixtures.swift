@@ -36,6 +36,26 @@ enum Sample {
             layout: layout, codec: "fp16", layers: (0..<layout.layers).map { _ in bytes(layerBytes, &numbers) })
     }
 
+    /// A record of real numbers, which codecs can read.
+    static func numbers(_ number: Int, tokens: Int, kind: RecordKind = .chunk, codec: StoreCodec = .fp16) throws
+        -> ChunkRecord
+    {
+        var numbers = SplitMix64(seed: UInt64(number))
+        let layout = KVLayout(layers: 2, heads: 2, headDimension: 32)
+        let layers = try (0..<layout.layers).map { _ in
+            let (keys, values) = (floats(tokens * layout.width, &numbers), floats(tokens * layout.width, &numbers))
+            return try codec.codec.encode(keys: keys, values: values, layout: layout)
+        }
+        return ChunkRecord(
+            kind: kind, fingerprint: fingerprint, namespace: "",
+            tokens: (0..<tokens).map { TokenID(number * 1000 + $0) },
+            layout: layout, codec: codec.rawValue, layers: layers)
+    }
+
+    private static func floats(_ count: Int, _ numbers: inout SplitMix64) -> [Float] {
+        (0..<count).map { _ in Float(Int.random(in: -512...512, using: &numbers)) / 256 }
+    }
+
     private static func bytes(_ count: Int, _ numbers: inout SplitMix64) -> [UInt8] {
         let words = (0..<(count + 7) / 8).map { _ in numbers.next() }
         return words.withUnsafeBytes { Array($0.prefix(count)) }
@@ -46,12 +66,12 @@ extension ChunkStore {
     /// Opens a test's store in a folder of it: no byte of the disk is kept free.
     convenience init(
         in folder: URL, diskCap: Int? = nil, ramCap: Int = StoreOptions.leastRAMCap, freeDiskFloor: Int = 0,
-        key: EncryptionKey? = nil
+        key: EncryptionKey? = nil, eviction: EvictionOptions = EvictionOptions()
     ) throws {
         try self.init(
             directory: folder.appending(path: "store"),
             options: StoreOptions(
-                diskCap: diskCap, ramCap: ramCap, freeDiskFloor: freeDiskFloor, encryptionKey: key))
+                diskCap: diskCap, ramCap: ramCap, freeDiskFloor: freeDiskFloor, encryptionKey: key, eviction: eviction))
     }
 
     func lookup(_ record: ChunkRecord) throws -> StoredChunk? {

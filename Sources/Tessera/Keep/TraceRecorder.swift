@@ -36,7 +36,8 @@ extension ContextCache {
         let keys = tokens.contexts.map { key(of: Array(tokens.ids[$0])) }
         let chunks = zip(keys, tokens.contexts).map { key, slots in
             CachedObject(
-                key: ObjectKey(0), bytes: recordBytes(tokens: slots.count), cost: ChunkCost(machineRates(), model)(slots.count))
+                key: ObjectKey(0), bytes: recordBytes(tokens: slots.count),
+                cost: ChunkCost(machineRates(), model)(slots.count))
         }
         do throws(TesseraError) {
             try recorder.record(chunks, keys: keys, namespace: namespace)

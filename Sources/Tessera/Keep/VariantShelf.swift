@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
-internal import TesseraKV
 internal import TesseraEviction
+internal import TesseraKV
 
 /// What the stored KVs of chunks are worth, and which leave when there is no room.
 ///

@@ -143,7 +143,8 @@ struct Axis {
     }
 
     func label(_ tick: Double) -> String {
-        isLogarithmic && !(0.01...1000).contains(tick) ? String(format: "%.0e", tick) : String(format: "%.4g", abs(tick) < 1e-12 ? 0 : tick)
+        isLogarithmic && !(0.01...1000).contains(tick)
+            ? String(format: "%.0e", tick) : String(format: "%.4g", abs(tick) < 1e-12 ? 0 : tick)
     }
 }
 

@@ -52,7 +52,9 @@ struct Simulate: ParsableCommand {
     var admitAfter = 1
 
     @Option(
-        help: "Let policies demote objects to a smaller codec: the share of the bytes that is left, and of a saving that is lost.")
+        help:
+            "Let policies demote objects to a smaller codec: the share of the bytes that is left, and of a saving that is lost."
+    )
     var demote: DemotionArgument?
 
     @Option(help: "Where the policies' chance begins.")

@@ -15,7 +15,8 @@ extension Simulation.Capacity {
         } else {
             guard let count = ByteCount(argument: argument), count.bytes > 0 else {
                 throw ValidationError(
-                    "a capacity is a number of bytes above 0, such as 20GB, or a share, such as 10%; \(argument) is not")
+                    "a capacity is a number of bytes above 0, such as 20GB, or a share, such as 10%; \(argument) is not"
+                )
             }
             self = .bytes(count.bytes)
         }

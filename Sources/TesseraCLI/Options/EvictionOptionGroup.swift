@@ -7,7 +7,8 @@ import TesseraKV
 /// Who stays in a store that is full.
 struct EvictionOptionGroup: ParsableArguments {
     @Option(
-        help: "Who leaves a full store, and what requests may keep: \(PolicyKind.all.map(\.name).joined(separator: ", ")).",
+        help:
+            "Who leaves a full store, and what requests may keep: \(PolicyKind.all.map(\.name).joined(separator: ", ")).",
         transform: PolicyKind.named)
     var policy = PolicyKind.value
 

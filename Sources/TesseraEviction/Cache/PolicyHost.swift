@@ -150,7 +150,9 @@ package struct PolicyHost<Tag: Sendable>: Sendable {
     package mutating func pin(_ key: ObjectKey, _ isPinned: Bool) { change(key) { $0.isPinned = isPinned } }
 
     /// Somebody begins to read an object, or, with -1, has read it.
-    package mutating func lease(_ key: ObjectKey, _ count: Int) { change(key) { $0.leases = max(0, $0.leases + count) } }
+    package mutating func lease(_ key: ObjectKey, _ count: Int) {
+        change(key) { $0.leases = max(0, $0.leases + count) }
+    }
 
     private mutating func change(_ key: ObjectKey, _ body: (inout Resident) -> Void) {
         guard var resident = residents[key] else { return }

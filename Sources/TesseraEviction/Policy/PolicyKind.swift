@@ -62,7 +62,8 @@ public struct PolicyKind: Sendable, CustomStringConvertible {
         GreedyDual($0, averages: true)
     }
     /// Cache-Craft's.
-    public static let cacheCraft = PolicyKind("cachecraft", "Cache-Craft: uses, weighted by how little they had to fix") {
+    public static let cacheCraft = PolicyKind("cachecraft", "Cache-Craft: uses, weighted by how little they had to fix")
+    {
         CacheCraft($0)
     }
 

@@ -95,7 +95,8 @@ final class NextUses {
             try handle.write(contentsOf: bytes)
         } catch {
             throw TesseraError(
-                .full, "\(path) can't be written (\(error.localizedDescription)); set TMPDIR to a folder with more room")
+                .full, "\(path) can't be written (\(error.localizedDescription)); set TMPDIR to a folder with more room"
+            )
         }
     }
 }

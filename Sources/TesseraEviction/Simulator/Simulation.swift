@@ -99,7 +99,8 @@ public struct Simulation: Sendable {
             switch capacity {
             case .bytes(let bytes):
                 guard bytes > 0 else {
-                    throw TesseraError(.invalidInput, "a capacity of \(bytes) bytes holds nothing; it has to be at least 1")
+                    throw TesseraError(
+                        .invalidInput, "a capacity of \(bytes) bytes holds nothing; it has to be at least 1")
                 }
             case .share(let share):
                 guard share > 0, share.isFinite else {
@@ -109,10 +110,12 @@ public struct Simulation: Sendable {
         }
         if let demotion, !(demotion.size > 0 && demotion.size < 1 && (0...1).contains(demotion.loss)) {
             throw TesseraError(
-                .invalidInput, "a demotion leaves more than 0 and less than 1 of the bytes, and loses 0 … 1 of a saving")
+                .invalidInput, "a demotion leaves more than 0 and less than 1 of the bytes, and loses 0 … 1 of a saving"
+            )
         }
         guard rules.admissionUses >= 1, rules.timeToLive ?? 1 > 0, quotas.values.allSatisfy({ $0 > 0 }) else {
-            throw TesseraError(.invalidInput, "admission takes at least 1 use; times to live and quotas are more than 0")
+            throw TesseraError(
+                .invalidInput, "admission takes at least 1 use; times to live and quotas are more than 0")
         }
     }
 

@@ -54,7 +54,8 @@ struct ReuseModel: Sendable {
 
     fileprivate static func number(of history: History) -> Int {
         let requests = Int(history.requests)
-        return requests < 4 ? max(0, requests - 1) : min(classes - 1, requests < 16 ? (requests < 8 ? 3 : 4) : (requests < 64 ? 5 : 6))
+        return requests < 4
+            ? max(0, requests - 1) : min(classes - 1, requests < 16 ? (requests < 8 ? 3 : 4) : (requests < 64 ? 5 : 6))
     }
 
     /// An object is asked for.

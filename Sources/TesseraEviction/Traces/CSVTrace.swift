@@ -41,7 +41,8 @@ public struct CSVTrace: TraceSource {
         else {
             throw TesseraError(
                 .corrupt,
-                "\(path), line 1: a trace begins with the header time,key,bytes, and may have columns cost and namespace")
+                "\(path), line 1: a trace begins with the header time,key,bytes, and may have columns cost and namespace"
+            )
         }
         return columns
     }

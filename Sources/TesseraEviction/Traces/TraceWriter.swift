@@ -19,7 +19,8 @@ public struct TraceWriter: ~Copyable {
         guard FileManager.default.createFile(atPath: path, contents: nil, attributes: [.posixPermissions: 0o600]),
             let handle = FileHandle(forWritingAtPath: path)
         else {
-            throw TesseraError(.io, "the trace \(path) can't be created; does its folder exist, and may you write there?")
+            throw TesseraError(
+                .io, "the trace \(path) can't be created; does its folder exist, and may you write there?")
         }
         self.init(handle, path, Array(Self.header.utf8))
     }
@@ -108,7 +109,8 @@ extension OracleGeneralTrace {
         guard FileManager.default.createFile(atPath: path, contents: nil),
             let handle = FileHandle(forWritingAtPath: path)
         else {
-            throw TesseraError(.io, "the trace \(path) can't be created; does its folder exist, and may you write there?")
+            throw TesseraError(
+                .io, "the trace \(path) can't be created; does its folder exist, and may you write there?")
         }
         while true {
             let batch = try source.next(Simulation.batch)
@@ -121,7 +123,8 @@ extension OracleGeneralTrace {
                     let size = UInt32(exactly: request.object.bytes)
                 else {
                     throw TesseraError(
-                        .unsupported, "request \(requests): oracleGeneral has 32 bits for a time and a size; write .csv")
+                        .unsupported, "request \(requests): oracleGeneral has 32 bits for a time and a size; write .csv"
+                    )
                 }
                 append(UInt64(time), 4, to: &bytes)
                 append(request.object.key.rawValue, 8, to: &bytes)

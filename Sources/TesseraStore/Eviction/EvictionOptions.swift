@@ -34,7 +34,8 @@ package struct EvictionOptions: Sendable {
     func validate() throws(TesseraError) {
         guard timeToLive ?? 1 > 0, quotas.values.allSatisfy({ $0 > 0 }), admissionUses >= 1 else {
             throw TesseraError(
-                .invalidInput, "a store's quotas and its records' time to live are more than 0, and admission takes a use")
+                .invalidInput,
+                "a store's quotas and its records' time to live are more than 0, and admission takes a use")
         }
         guard demotion == nil || demotion == .q8 else {
             throw TesseraError(.invalidInput, "chunks can be demoted to q8; other codecs are not smaller")
