@@ -58,7 +58,8 @@ let package = Package(
         .target(
             name: "TesseraBench",
             dependencies: [
-                "CFiles", "Tessera", "TesseraEviction", "TesseraKV", "TesseraReuse", "TesseraRetrieval", "TesseraRuntime",
+                "CFiles", "Tessera", "TesseraEviction", "TesseraKV", "TesseraReuse", "TesseraRetrieval",
+                "TesseraRuntime",
                 "TesseraStore",
             ]),
         .executableTarget(

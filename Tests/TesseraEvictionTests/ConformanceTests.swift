@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 
+import Foundation
 import TesseraEviction
 import TesseraPolicyTesting
+import TesseraTestSupport
 import Testing
 
 @Suite struct ConformanceTests {
@@ -38,8 +40,13 @@ import Testing
         #expect(failure(of: kind) == first)
     }
 
-    @Test func `the example of the protocol conforms`() throws {
-        try PolicyConformance(sequences: 8, steps: 200).check(PolicyKind("queue", "an array") { ArrayQueue($0) })
+    @Test func `the example in the README is the one that is tested here`() throws {
+        let example = URL(fileURLWithPath: #filePath).deletingLastPathComponent().appending(
+            path: "OwnPolicyExample.swift")
+        let code = try String(contentsOf: example, encoding: .utf8).split(separator: "\n\n", maxSplits: 1)[1]
+        let readme = fixtures.deletingLastPathComponent().appending(path: "README.md")
+        #expect(try String(contentsOf: readme, encoding: .utf8).contains("```swift\n\(code)```"))
+        #expect(code.split(separator: "\n", omittingEmptySubsequences: false).count - 1 <= 25)
     }
 }
 
@@ -78,21 +85,6 @@ private struct Flawed: EvictionPolicy {
             return open.randomElement().map { .evict(queue.remove(at: $0)) }
         default: break
         }
-        guard let place = queue.firstIndex(where: { !isSpared($0) }) else { return nil }
-        return .evict(queue.remove(at: place))
-    }
-}
-
-/// The policy of ``EvictionPolicy``'s documentation.
-private struct ArrayQueue: EvictionPolicy {
-    private var queue: [ObjectKey] = []
-
-    init(_ settings: PolicySettings) {}
-    mutating func insert(_ object: CachedObject, at time: Double) { queue.append(object.key) }
-    mutating func remove(_ key: ObjectKey) { queue.removeAll { $0 == key } }
-    mutating func victim(
-        for incoming: CachedObject?, at time: Double, sparing isSpared: (ObjectKey) -> Bool
-    ) -> Victim? {
         guard let place = queue.firstIndex(where: { !isSpared($0) }) else { return nil }
         return .evict(queue.remove(at: place))
     }

@@ -129,8 +129,7 @@ import Testing
         #expect(refuses(Simulation(policies: [.lru], capacities: [.bytes(-5)])))
         #expect(refuses(Simulation(policies: [.lru], capacities: [.share(0)])))
         #expect(refuses(Simulation(policies: [.lru], capacities: [.share(-1)])))
-        // A hundredth of two bytes.
-        #expect(refuses(Simulation(policies: [.lru], capacities: [.share(0.01)])))
+        #expect(refuses(Simulation(policies: [.lru], capacities: [.share(0.5)]), RequestList([])))
         #expect(refuses(Simulation(policies: [.lru], capacities: [.bytes(1)]), RequestList([])))
         #expect(refuses(Simulation(policies: [.lru], capacities: [.bytes(1)], rules: CacheRules(admissionUses: 0))))
         var simulation = Simulation(policies: [.lru], capacities: [.bytes(1)])

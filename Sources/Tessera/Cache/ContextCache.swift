@@ -153,7 +153,7 @@ public actor ContextCache {
             weighs ? try store.records(fingerprint: fingerprint.digest, namespace: options.namespace) : [])
         rates = LearnedRates(fingerprint: fingerprintDigest, threads: options.threads)
         if let path = options.traceFile { recorder = try TraceRecorder(path) } else { recorder = nil }
-        store.setCost(ChunkCost(rates.stored(in: store), runtime.model).callAsFunction)
+        store.setCost(ChunkCost(runtime.model).callAsFunction)
     }
 
     /// Enters the fingerprint into the store, and says what else is there.

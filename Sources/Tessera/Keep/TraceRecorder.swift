@@ -37,7 +37,7 @@ extension ContextCache {
         let chunks = zip(keys, tokens.contexts).map { key, slots in
             CachedObject(
                 key: ObjectKey(0), bytes: recordBytes(tokens: slots.count),
-                cost: ChunkCost(machineRates(), model)(slots.count))
+                cost: ChunkCost(model)(slots.count))
         }
         do throws(TesseraError) {
             try recorder.record(chunks, keys: keys, namespace: namespace)

@@ -1,32 +1,24 @@
 // SPDX-License-Identifier: Apache-2.0
 
 internal import TesseraKV
-internal import TesseraReuse
 
-/// What computing a chunk takes, in tokens of a chunk of 512: a long chunk takes more for each of its tokens, as each sees
-/// more keys.
+/// What computing a chunk takes, in tokens of a short one: a long chunk takes more for each of its tokens, as each sees more
+/// keys.
 ///
-/// The unit is the same whether this machine's rates are known or not, so that costs of different days compare.
+/// It goes by the model's shape alone, so that a chunk's cost is the same every day. A layer has about 12 · width² weights, and
+/// a key that a token sees takes as much as 2 · (width of all query heads) of them. What was measured on the machine would
+/// change the unit, which no policy needs to know.
 struct ChunkCost: Sendable {
-    private static let usual = 512
+    /// The keys that cost a token as much as its products with the weights.
+    private let keys: Double
 
-    private let rates: MachineRates
-    private let layers: Int
-
-    /// Goes by what was learned of a machine.
-    init(_ rates: MachineRates, _ model: ModelDescription) {
-        (self.rates, layers) = (rates, model.layout.layers)
+    init(_ model: ModelDescription) {
+        let attention = Double(max(1, model.queryHeads * model.layout.headDimension))
+        keys = 6 * Double(model.width) * Double(model.width) / attention
     }
 
-    /// The cost of a chunk of so many tokens.
+    /// The cost of a chunk of so many tokens, each of which sees half of them on average.
     func callAsFunction(_ tokens: Int) -> Double {
-        guard rates.canEstimate, let usual = seconds(Self.usual), let all = seconds(tokens), usual > 0 else {
-            return Double(tokens)
-        }
-        return Double(Self.usual) * all / usual
-    }
-
-    private func seconds(_ tokens: Int) -> Double? {
-        rates.seconds(for: PrefillWork(rows: Array(repeating: tokens, count: layers), keys: tokens))
+        Double(tokens) * (1 + Double(tokens) / 2 / max(1, keys))
     }
 }

@@ -29,14 +29,6 @@ struct LearnedRates: Sendable {
     }()
 }
 
-extension LearnedRates {
-    /// What a store has of them; nothing learned where it has none or they can't be read.
-    func stored(in store: ChunkStore) -> MachineRates {
-        let bytes = (try? store.asset(asset)) ?? nil
-        return bytes.flatMap { try? JSONDecoder().decode(MachineRates.self, from: Data($0)) } ?? MachineRates()
-    }
-}
-
 extension ContextCache {
     /// What work costs on this machine, as far as it is known.
     func machineRates() -> MachineRates {

@@ -24,7 +24,8 @@ package struct PolicyHost<Tag: Sendable>: Sendable {
 
     private var policy: any EvictionPolicy
     private let demotion: Demotion?
-    private var tenants: [Int: Int] = [:]
+    /// Bytes of each tenant, by its number.
+    private var tenants: ContiguousArray<Int> = []
     /// The objects that are held.
     package private(set) var residents: [ObjectKey: Resident] = [:]
     /// Bytes of all of them.
@@ -43,7 +44,7 @@ package struct PolicyHost<Tag: Sendable>: Sendable {
     }
 
     /// Bytes of a tenant's objects.
-    package func usedBytes(of namespace: Int) -> Int { tenants[namespace] ?? 0 }
+    package func usedBytes(of namespace: Int) -> Int { tenants.indices.contains(namespace) ? tenants[namespace] : 0 }
 
     /// Bytes of a tenant's objects that can't leave now.
     package func sparedBytes(of namespace: Int) -> Int {
@@ -65,8 +66,9 @@ package struct PolicyHost<Tag: Sendable>: Sendable {
     /// An object comes in; the policy was told of the miss. One that is held already is passed over.
     package mutating func insert(_ object: CachedObject, tag: Tag, at time: Double) {
         guard residents[object.key] == nil else { return }
-        residents[object.key] = Resident(bytes: object.bytes, namespace: object.namespace, tag: tag)
-        add(object.bytes, of: object.namespace)
+        let namespace = max(0, object.namespace)
+        residents[object.key] = Resident(bytes: object.bytes, namespace: namespace, tag: tag)
+        add(object.bytes, of: namespace)
         policy.insert(object, at: time)
     }
 
@@ -142,7 +144,8 @@ package struct PolicyHost<Tag: Sendable>: Sendable {
 
     private mutating func add(_ bytes: Int, of namespace: Int) {
         usedBytes += bytes
-        tenants[namespace, default: 0] += bytes
+        while tenants.count <= namespace { tenants.append(0) }
+        tenants[namespace] += bytes
         if bytes > 0 { flows.bytesIn += bytes } else { flows.bytesOut -= bytes }
     }
 

@@ -12,6 +12,13 @@ public struct ObjectKey: Hashable, Sendable, CustomStringConvertible {
 
     /// The number, in decimal digits.
     public var description: String { String(rawValue) }
+
+    /// Hashes with one multiplication in the place of the standard library's SipHash, which takes a third of a simulation's
+    /// time; keys are digests already.
+    public func _rawHashValue(seed: Int) -> Int {
+        let mixed = (rawValue ^ UInt64(bitPattern: Int64(seed))) &* 0x9E37_79B9_7F4A_7C15
+        return Int(truncatingIfNeeded: mixed ^ (mixed >> 32))
+    }
 }
 
 /// What a policy is told of an object when it is asked for: in Tessera a stored KV of a chunk.

@@ -60,10 +60,8 @@ public struct Simulation: Sendable {
     ) throws(TesseraError) -> SimulationReport {
         try validate()
         let survey = needsSurvey ? try TraceSurvey(trace.open()) : nil
-        let bytes = capacities.map { survey.map($0.bytes) ?? $0.bytes(of: nil) }
-        if let bytes = bytes.first(where: { $0 < 1 }) {
-            throw TesseraError(.invalidInput, "a capacity of \(bytes) bytes holds nothing; it has to be at least 1")
-        }
+        if survey?.objects == 0 { throw Self.empty }
+        let bytes = capacities.map { $0.bytes(of: survey) }
         var source = try trace.open()
         // Quotas go by names, which a trace has only told once it was read.
         let quotas = try numbered(quotas, trace)
@@ -76,7 +74,7 @@ public struct Simulation: Sendable {
             DispatchQueue.concurrentPerform(iterations: lanes.count) { lanes[$0].run(batch) }
             progress(requests)
         }
-        guard requests > 0 else { throw TesseraError(.invalidInput, "the trace has no requests") }
+        guard requests > 0 else { throw Self.empty }
         var report = SimulationReport(requests: requests, notes: source.oddities.notes)
         report.results = lanes.map(\.result)
         report.note(lanes)
@@ -86,6 +84,8 @@ public struct Simulation: Sendable {
         if let survey { (report.objects, report.distinctBytes) = (survey.objects, survey.distinctBytes) }
         return report
     }
+
+    private static var empty: TesseraError { TesseraError(.invalidInput, "the trace has no requests") }
 
     private var needsSurvey: Bool {
         bounds || surveys
@@ -148,7 +148,7 @@ extension Simulation.Capacity {
     func bytes(of survey: TraceSurvey?) -> Int {
         switch self {
         case .bytes(let bytes): bytes
-        case .share(let share): Int(share * Double(survey?.distinctBytes ?? 0))
+        case .share(let share): max(1, Int(share * Double(survey?.distinctBytes ?? 0)))
         }
     }
 }

@@ -8,7 +8,12 @@ public import TesseraKV
 public struct MooncakeTrace: TraceSource {
     private struct Line: Decodable {
         var timestamp: Double
-        var hash_ids: [UInt64]
+        var blocks: [UInt64]
+
+        private enum CodingKeys: String, CodingKey {
+            case timestamp
+            case blocks = "hash_ids"
+        }
     }
 
     /// The tokens of a block.
@@ -34,7 +39,7 @@ public struct MooncakeTrace: TraceSource {
     public mutating func next(_ limit: Int) throws(TesseraError) -> [TraceRequest] {
         while waiting.count < limit, let line = try nextLine() {
             let time = oddities.ordered(line.timestamp / 1000, at: reader.line)
-            waiting += line.hash_ids.map {
+            waiting += line.blocks.map {
                 TraceRequest(
                     time: time,
                     object: CachedObject(key: ObjectKey($0), bytes: Self.blockTokens * bytesPerToken))
