@@ -10,8 +10,8 @@ cd "$(dirname "${BASH_SOURCE[0]}")/.."
 root="$PWD"
 work="$root/.build/dependent"
 
-# The README's example is the file that is compiled here.
-diff <(awk '/^```swift$/ { inside = 1; next } /^```$/ { inside = 0 } inside' README.md) Tests/Dependent/main.swift ||
+# The README's example of the library is the file that is compiled here.
+diff <(awk '/^## / { section = $0 } /^```$/ { inside = 0 } inside; /^```swift$/ { inside = section == "## The library" }' README.md) Tests/Dependent/main.swift ||
     { echo "dependent.sh: the README's example and Tests/Dependent/main.swift differ" >&2; exit 1; }
 
 if [[ -n "$(git status --porcelain -- Package.swift Sources Tests/Dependent)" ]]; then

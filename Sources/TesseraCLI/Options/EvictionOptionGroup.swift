@@ -22,7 +22,7 @@ struct EvictionOptionGroup: ParsableArguments {
     var admitAfter = 1
 
     @Option(
-        help: "Write chunks anew in this codec, q8, when room is needed and that loses less than giving up others.",
+        help: "Let the policy value write chunks anew in this codec, q8, when room is needed and that loses less.",
         transform: { name in
             guard name == StoreCodec.q8.rawValue else { throw ValidationError("chunks can be demoted to q8 alone") }
             return .q8

@@ -67,12 +67,12 @@ public struct CacheModel: Sendable {
     /// Asks for an object, and takes it in where it is not held and there is room to be made.
     @discardableResult
     public mutating func request(_ object: CachedObject, at time: Double) -> Outcome {
-        counts.requestedBytes += object.bytes
+        counts.requestedBytes.add(object.bytes)
         counts.requestedCost += object.cost
         if let resident = host.residents[object.key], isCurrent(resident, object, time) {
             let loss = resident.isDemoted ? demotion?.loss ?? 0 : 0
             counts.hits += 1
-            counts.hitBytes += object.bytes
+            counts.hitBytes.add(object.bytes)
             counts.savedCost += object.saving * (1 - loss)
             host.hit(object, at: time)
             return .hit
@@ -143,7 +143,7 @@ public struct CacheModel: Sendable {
 
     /// Changes the capacity; what no longer fits leaves, as far as it may.
     public mutating func resize(to capacity: Int, at time: Double) {
-        self.capacity = capacity
+        self.capacity = PolicySettings.bounded(capacity)
         host.resize(to: capacity)
         shrink(at: time)
     }

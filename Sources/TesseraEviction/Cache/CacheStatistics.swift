@@ -47,3 +47,11 @@ public struct CacheStatistics: Sendable, Equatable {
         whole > 0 ? Double(part) / Double(whole) : 0
     }
 }
+
+extension Int {
+    /// Adds, and stops at the largest number: sums over a trace of absurd sizes are wrong then, and nothing else.
+    mutating func add(_ other: Int) {
+        let (sum, isOver) = addingReportingOverflow(other)
+        self = isOver ? .max : sum
+    }
+}

@@ -84,7 +84,7 @@ package struct PolicyHost<Tag: Sendable>: Sendable {
     }
 
     /// The capacity is another now.
-    package mutating func resize(to capacity: Int) { policy.resize(to: capacity) }
+    package mutating func resize(to capacity: Int) { policy.resize(to: PolicySettings.bounded(capacity)) }
 
     /// Lets the policy choose a victim, which has left, or is smaller, when the call returns.
     ///
@@ -146,7 +146,7 @@ package struct PolicyHost<Tag: Sendable>: Sendable {
         usedBytes += bytes
         while tenants.count <= namespace { tenants.append(0) }
         tenants[namespace] += bytes
-        if bytes > 0 { flows.bytesIn += bytes } else { flows.bytesOut -= bytes }
+        if bytes > 0 { flows.bytesIn.add(bytes) } else { flows.bytesOut.add(-bytes) }
     }
 
     /// Keeps an object from leaving, or lets it; what isn't held is passed over.

@@ -46,12 +46,16 @@ public struct TracePattern: Trace, Equatable {
         self.seed = seed
     }
 
+    /// A few bytes of memory are taken for each.
+    private static let mostObjects = 100_000_000
+
     /// Generates the trace.
     ///
     /// - Throws: `invalidInput` for counts below 1 and exponents that are no number of at least 0.
     public func open() throws(TesseraError) -> any TraceSource {
-        guard objects >= 1, requests >= 1 else {
-            throw TesseraError(.invalidInput, "a trace has at least one object and one request")
+        guard (1...Self.mostObjects).contains(objects), requests >= 1 else {
+            throw TesseraError(
+                .invalidInput, "a trace has at least one request, and one object to \(Self.mostObjects)")
         }
         guard exponent >= 0, exponent.isFinite else {
             throw TesseraError(.invalidInput, "the exponent of popularity is a number of at least 0")

@@ -92,8 +92,8 @@ public enum Victim: Sendable, Equatable {
 
 /// What a policy is told when a cache is made.
 public struct PolicySettings: Sendable, Equatable {
-    /// The bytes that the cache may hold.
-    public var capacity: Int
+    /// The bytes that the cache may hold: at least 0, and at most 2⁵⁶, so that a policy can reckon with multiples of it.
+    public private(set) var capacity: Int
     /// Where randomness begins; a policy with the same seed and the same calls chooses the same victims.
     public var seed: UInt64
     /// What a smaller codec would make of an object; nil where objects can't be demoted.
@@ -101,10 +101,12 @@ public struct PolicySettings: Sendable, Equatable {
 
     /// Settings of a cache.
     public init(capacity: Int, seed: UInt64 = 0, demotion: Demotion? = nil) {
-        self.capacity = capacity
+        self.capacity = Self.bounded(capacity)
         self.seed = seed
         self.demotion = demotion
     }
+
+    static func bounded(_ capacity: Int) -> Int { min(max(0, capacity), 1 << 56) }
 }
 
 /// What a smaller codec makes of an object.

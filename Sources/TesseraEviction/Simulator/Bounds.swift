@@ -59,11 +59,11 @@ struct Belady {
     mutating func request(_ object: CachedObject, nextUse: UInt64) {
         let isNeverUsed = nextUse == NextUses.never
         let rank = isNeverUsed ? -Double.infinity : -Double(nextUse)
-        statistics.requestedBytes += object.bytes
+        statistics.requestedBytes.add(object.bytes)
         statistics.requestedCost += object.cost
         if let slot = objects.find(object.key), objects[slot] == object.bytes {
             statistics.hits += 1
-            statistics.hitBytes += object.bytes
+            statistics.hitBytes.add(object.bytes)
             statistics.savedCost += object.saving
             objects.rank(slot, rank)
             return

@@ -147,8 +147,8 @@ public struct Simulation: Sendable {
 extension Simulation.Capacity {
     func bytes(of survey: TraceSurvey?) -> Int {
         switch self {
-        case .bytes(let bytes): bytes
-        case .share(let share): max(1, Int(share * Double(survey?.distinctBytes ?? 0)))
+        case .bytes(let bytes): PolicySettings.bounded(bytes)
+        case .share(let share): max(1, Int(min(0x1p56, share * Double(survey?.distinctBytes ?? 0))))
         }
     }
 }

@@ -24,7 +24,7 @@ struct TraceSurvey {
             }
         }
         objects = sizes.count
-        distinctBytes = sizes.values.reduce(0, +)
+        distinctBytes = sizes.values.reduce(into: 0) { $0.add($1) }
         isUniform = least == greatest
     }
 }

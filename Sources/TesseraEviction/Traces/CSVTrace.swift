@@ -112,8 +112,8 @@ public struct CSVTrace: TraceSource {
                 guard !value.isEmpty else { throw LineError("the key is empty") }
                 key = ObjectKey(hashing: block[value])
             case .bytes:
-                guard let number = decimal(block, value), number >= 1, number < 0x1p53, number.rounded() == number
-                else { throw LineError("the bytes are no whole number of at least 1") }
+                guard let number = decimal(block, value), number >= 1, number <= 0x1p40, number.rounded() == number
+                else { throw LineError("the bytes are no whole number from 1 to 2⁴⁰") }
                 bytes = Int(number)
             case .cost:
                 guard let number = decimal(block, value), number >= 0, number.isFinite else {
