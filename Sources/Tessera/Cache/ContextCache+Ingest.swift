@@ -66,7 +66,7 @@ extension ContextCache {
         let missing = try missing(of: wanted)
         guard !missing.isEmpty else { return done }
         try makeRoom(for: missing.reduce(0) { $0 + ($1.kind == .chunk ? recordBytes(tokens: $1.tokens.count) : 0) })
-        let writer = RecordWriter(store: store, sparing: scope)
+        let writer = RecordWriter(store: store, namespace: namespace, sparing: scope)
         do throws(TesseraError) {
             for pending in missing {
                 var watch = Stopwatch()

@@ -15,24 +15,17 @@ final class RecordWriter: Sendable {
         var failure: TesseraError?
     }
 
-    /// A batch is written when it holds this many bytes: enough that its commit costs little beside it, and
-    /// little beside what the store may hold.
-    static func batchBytes(under cap: Int) -> Int {
-        cap == 0 ? largestBatch : min(largestBatch, max(cap / 16, 1 << 20))
-    }
-
-    private static let largestBatch = 32 << 20
-
     private let store: ChunkStore
     private let scope: RecordScope?
+    /// A batch is written when it holds this many bytes.
     private let batchBytes: Int
     private let state = Mutex(State())
     private let queue = DispatchQueue(label: "tessera.writer")
 
     /// - Parameter scope: Records that are not given up for these; nil for none.
-    init(store: ChunkStore, sparing scope: RecordScope? = nil) {
+    init(store: ChunkStore, namespace: String, sparing scope: RecordScope? = nil) {
         (self.store, self.scope) = (store, scope)
-        batchBytes = Self.batchBytes(under: store.diskCap)
+        batchBytes = store.batchByteCount(of: namespace)
     }
 
     /// Takes a record over; it is durable once ``finish()`` has returned.

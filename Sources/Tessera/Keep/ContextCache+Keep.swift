@@ -28,7 +28,8 @@ extension ContextCache {
             } else if contextualVariants > 0 {
                 computed += try keepVariants(of: tokens, after: request)
             } else {
-                let missed = request.misses.map { Array(tokens.ids[$0]) }
+                // One that stands twice in a prompt is asked for once.
+                let missed = Array(Set(request.misses.map { Array(tokens.ids[$0]) }))
                 let wanted = zip(missed, try wanted(missed)).filter(\.1).map(\.0)
                 computed += try ingest(wanted.map { PendingRecord(kind: .chunk, tokens: $0) }).tokens
             }
@@ -63,8 +64,8 @@ extension ContextCache {
         for (place, slots) in tokens.contexts.enumerated() {
             let ids = Array(tokens.ids[slots])
             guard place > 0 else {
-                let missed = request.misses.contains(slots) ? [PendingRecord(kind: .chunk, tokens: ids)] : []
-                computed += try ingest(missed).tokens
+                guard request.misses.contains(slots), try wanted([ids]) == [true] else { continue }
+                computed += try ingest([PendingRecord(kind: .chunk, tokens: ids)]).tokens
                 continue
             }
             let before = Array(keys[..<place])

@@ -9,14 +9,21 @@ internal import TesseraKV
 /// Writes down which chunks requests asked for, for `tessera simulate`: their keys, sizes and costs, no text.
 final class TraceRecorder: Sendable {
     private let writer: Mutex<TraceWriter>
+    private let namespace: String
 
     /// Goes on with a trace, or begins one.
-    init(_ path: String) throws(TesseraError) {
+    ///
+    /// - Parameter namespace: The tenant whose requests they are.
+    init(_ path: String, namespace: String) throws(TesseraError) {
+        guard !namespace.contains(where: { $0 == "," || $0.isNewline }) else {
+            throw TesseraError(.invalidInput, "a trace has no place for a namespace with commas or ends of lines")
+        }
+        self.namespace = namespace
         writer = Mutex(try TraceWriter(appendingTo: path))
     }
 
     /// Writes down a request's chunks; they are in the file when the call returns.
-    func record(_ chunks: [CachedObject], keys: [ChunkKey], namespace: String) throws(TesseraError) {
+    func record(_ chunks: [CachedObject], keys: [ChunkKey]) throws(TesseraError) {
         let now = (Date().timeIntervalSince1970 * 1000).rounded() / 1000
         try writer.withLock { (writer) throws(TesseraError) in
             for (chunk, key) in zip(chunks, keys) {
@@ -40,7 +47,7 @@ extension ContextCache {
                 cost: ChunkCost(model)(slots.count))
         }
         do throws(TesseraError) {
-            try recorder.record(chunks, keys: keys, namespace: namespace)
+            try recorder.record(chunks, keys: keys)
         } catch {
             log.warning("this request is not in the trace: \(error.message)")
         }

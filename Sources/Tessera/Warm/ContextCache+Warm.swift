@@ -61,7 +61,7 @@ extension ContextCache {
             }
         }
         plan.documents = try index.documents(under: paths).count
-        plan.roomBytes = try store.room(batches: RecordWriter.batchBytes(under: store.diskCap), sparing: scope)
+        plan.roomBytes = try store.room(batches: store.batchByteCount(of: namespace), sparing: scope)
         return plan
     }
 

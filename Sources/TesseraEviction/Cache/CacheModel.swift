@@ -69,13 +69,22 @@ public struct CacheModel: Sendable {
     public mutating func request(_ object: CachedObject, at time: Double) -> Outcome {
         counts.requestedBytes.add(object.bytes)
         counts.requestedCost += object.cost
-        if let resident = host.residents[object.key], isCurrent(resident, object, time) {
-            let loss = resident.isDemoted ? demotion?.loss ?? 0 : 0
-            counts.hits += 1
-            counts.hitBytes.add(object.bytes)
-            counts.savedCost += object.saving * (1 - loss)
-            host.hit(object, at: time)
-            return .hit
+        if let resident = host.residents[object.key] {
+            if isHit(resident, object, time) {
+                let loss = resident.isDemoted ? demotion?.loss ?? 0 : 0
+                counts.hits += 1
+                counts.hitBytes.add(object.bytes)
+                counts.savedCost += object.saving * (1 - loss)
+                host.hit(object, at: time)
+                return .hit
+            }
+            // What is pinned or being read stays as it is.
+            guard !resident.isSpared else {
+                counts.misses += 1
+                counts.refusals += 1
+                return .refused
+            }
+            host.remove(object.key)
         }
         counts.misses += 1
         let outcome = admit(object, at: time)
@@ -87,23 +96,22 @@ public struct CacheModel: Sendable {
         return outcome
     }
 
-    /// Whether a held object is what is asked for; otherwise it is taken out.
-    private mutating func isCurrent(
+    /// Whether a held object is what is asked for, and still there.
+    private mutating func isHit(
         _ resident: PolicyHost<Double>.Resident, _ object: CachedObject, _ time: Double
     ) -> Bool {
-        if resident.tag <= time, !resident.isSpared {
+        guard resident.tag > time || resident.isSpared else {
             counts.expired += 1
-        } else {
-            let bytes = resident.isDemoted ? demotion?.bytes(of: object.bytes) : object.bytes
-            guard bytes != resident.bytes else { return true }
-            counts.resized += 1
+            return false
         }
-        host.remove(object.key)
+        let bytes = resident.isDemoted ? demotion?.bytes(of: object.bytes) : object.bytes
+        guard bytes != resident.bytes else { return true }
+        counts.resized += 1
         return false
     }
 
     private mutating func admit(_ object: CachedObject, at time: Double) -> Outcome {
-        let quota = min(capacity, rules.quotas[object.namespace] ?? capacity)
+        let quota = min(capacity, rules.quotas[object.tenant] ?? capacity)
         guard object.bytes <= quota else { return .oversized }
         if rules.admissionUses > 1 {
             guard waiting.use(object.key, holding: count) >= rules.admissionUses else { return .refused }
@@ -118,10 +126,10 @@ public struct CacheModel: Sendable {
     /// Frees what an object needs; gives up nothing where that is not to be had.
     private mutating func makeRoom(for object: CachedObject, quota: Int, at time: Double) -> Bool {
         guard sparedBytes + object.bytes <= capacity else { return false }
-        if quota < capacity, usedBytes(of: object.namespace) + object.bytes > quota {
-            guard host.sparedBytes(of: object.namespace) + object.bytes <= quota else { return false }
-            while usedBytes(of: object.namespace) + object.bytes > quota {
-                guard host.victim(for: object, of: object.namespace, at: time) != nil else { return false }
+        if quota < capacity, usedBytes(of: object.tenant) + object.bytes > quota {
+            guard host.sparedBytes(of: object.tenant) + object.bytes <= quota else { return false }
+            while usedBytes(of: object.tenant) + object.bytes > quota {
+                guard host.victim(for: object, of: object.tenant, at: time) != nil else { return false }
             }
         }
         while usedBytes + object.bytes > capacity {

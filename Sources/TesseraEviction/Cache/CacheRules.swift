@@ -21,7 +21,7 @@ public struct CacheRules: Sendable, Equatable {
 /// forgotten.
 package struct WaitingObjects: Sendable {
     private var queues = ObjectQueues<Int>(1)
-    private static let least = 1024
+    private static let least = 1 << 16
 
     /// Nothing was asked for yet.
     package init() {}

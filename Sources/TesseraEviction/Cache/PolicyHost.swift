@@ -15,6 +15,7 @@ package struct PolicyHost<Tag: Sendable>: Sendable {
         package var tag: Tag
         /// Whether it makes do with a smaller codec.
         package fileprivate(set) var isDemoted = false
+        fileprivate let isDemotable: Bool
         fileprivate var isPinned = false
         fileprivate var leases = 0
 
@@ -34,7 +35,7 @@ package struct PolicyHost<Tag: Sendable>: Sendable {
     package private(set) var sparedBytes = 0
     /// What came in and left.
     package private(set) var flows = CacheFlows()
-    /// What the policy did wrong.
+    /// What the policy did wrong, the first of it.
     package private(set) var violations: [PolicyViolation] = []
 
     /// Begins with nothing held.
@@ -48,7 +49,7 @@ package struct PolicyHost<Tag: Sendable>: Sendable {
 
     /// Bytes of a tenant's objects that can't leave now.
     package func sparedBytes(of namespace: Int) -> Int {
-        residents.values.reduce(0) { $0 + ($1.namespace == namespace && $1.isSpared ? $1.bytes : 0) }
+        sparedBytes == 0 ? 0 : residents.values.reduce(0) { $0 + ($1.namespace == namespace && $1.isSpared ? $1.bytes : 0) }
     }
 
     /// An object that is held was asked for; one that isn't is passed over.
@@ -66,14 +67,23 @@ package struct PolicyHost<Tag: Sendable>: Sendable {
     /// An object comes in; the policy was told of the miss. One that is held already is passed over.
     package mutating func insert(_ object: CachedObject, tag: Tag, at time: Double) {
         guard residents[object.key] == nil else { return }
-        let namespace = max(0, object.namespace)
-        residents[object.key] = Resident(bytes: object.bytes, namespace: namespace, tag: tag)
+        let namespace = object.tenant
+        residents[object.key] = Resident(
+            bytes: object.bytes, namespace: namespace, tag: tag, isDemotable: object.isDemotable)
         add(object.bytes, of: namespace)
         policy.insert(object, at: time)
     }
 
     /// The cache notes something else of an object now.
     package mutating func note(_ key: ObjectKey, _ tag: Tag) { residents[key]?.tag = tag }
+
+    /// An object takes other bytes than the policy reckoned with.
+    package mutating func measured(_ key: ObjectKey, _ bytes: Int) {
+        guard let resident = residents[key], resident.bytes != bytes else { return }
+        residents[key]?.bytes = bytes
+        if resident.isSpared { sparedBytes += bytes - resident.bytes }
+        add(bytes - resident.bytes, of: resident.namespace)
+    }
 
     /// An object is gone, whoever wanted it; what isn't held is passed over.
     package mutating func remove(_ key: ObjectKey) {
@@ -101,15 +111,15 @@ package struct PolicyHost<Tag: Sendable>: Sendable {
             resident.isSpared || (namespace ?? resident.namespace) != resident.namespace || isSpared(resident)
         }
         guard let victim = Self.victim(of: &policy, for: incoming, at: time, among: residents, sparing: stays) else {
-            if residents.values.contains(where: { !stays($0) }) { violations.append(.noVictim) }
+            if residents.values.contains(where: { !stays($0) }) { note(.noVictim) }
             return nil
         }
         guard let resident = residents[victim.key] else {
-            violations.append(.unknownVictim(victim.key))
+            note(.unknownVictim(victim.key))
             return nil
         }
         guard !stays(resident) else {
-            violations.append(.sparedVictim(victim.key))
+            note(.sparedVictim(victim.key))
             return nil
         }
         return take(victim, resident) ? (victim, resident) : nil
@@ -130,8 +140,8 @@ package struct PolicyHost<Tag: Sendable>: Sendable {
             add(-resident.bytes, of: resident.namespace)
             flows.evictions += 1
         case .demote(let key, let bytes):
-            guard !resident.isDemoted, demotion?.bytes(of: resident.bytes) == bytes, bytes < resident.bytes else {
-                violations.append(.idleDemotion(key))
+            guard !resident.isDemoted, resident.isDemotable, demotion?.bytes(of: resident.bytes) == bytes, bytes < resident.bytes else {
+                note(.idleDemotion(key))
                 return false
             }
             residents[key]?.bytes = bytes
@@ -141,6 +151,12 @@ package struct PolicyHost<Tag: Sendable>: Sendable {
         }
         return true
     }
+
+    private mutating func note(_ violation: PolicyViolation) {
+        if violations.count < Self.mostViolations { violations.append(violation) }
+    }
+
+    private static var mostViolations: Int { 100 }
 
     private mutating func add(_ bytes: Int, of namespace: Int) {
         usedBytes += bytes

@@ -18,6 +18,8 @@ struct SessionRequests: RequestGenerator {
     private static let topicChunks = 20
     private static let chunksPerQuestion = 5
     private static let sideBySide = 16
+    /// Draws for the chunks of a question.
+    private static let mostDraws = 1000
     /// The shares of retrievals that repeat one of the question before, and that are of any topic.
     private static let (repeats, strays) = (0.2, 0.3)
 
@@ -53,9 +55,14 @@ struct SessionRequests: RequestGenerator {
         var session = sessions[place]
         var found: [Int] = []
         let wanted = min(Self.chunksPerQuestion, inTopic.count)
-        while found.count < wanted {
+        for _ in 0..<Self.mostDraws where found.count < wanted {
             let chunk = retrieve(session)
             if !found.contains(chunk) { found.append(chunk) }
+        }
+        // Where nearly all draws are the same, the topic's next ones follow.
+        for chunk in 0..<inTopic.count where found.count < wanted {
+            let next = session.topic * Self.topicChunks + chunk
+            if !found.contains(next) { found.append(next) }
         }
         waiting = found.reversed()
         (session.last, session.questions) = (found, session.questions - 1)

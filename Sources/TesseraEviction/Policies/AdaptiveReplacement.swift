@@ -18,8 +18,7 @@ struct AdaptiveReplacement: EvictionPolicy {
     private var capacity: Int
     /// The paper's p: the bytes that objects asked for once should have.
     private var target = 0.0
-    /// The list in which the key that was just missed is remembered.
-    private var returning: (key: ObjectKey, from: Int)?
+    private var returning = ReturningObjects()
 
     init(_ settings: PolicySettings) {
         capacity = settings.capacity
@@ -37,7 +36,7 @@ struct AdaptiveReplacement: EvictionPolicy {
     }
 
     mutating func miss(_ object: CachedObject, at time: Double) -> Bool {
-        returning = nil
+        returning.take(object.key)
         guard let slot = queues.find(object.key) else { return true }
         let place = queues.queue(slot)
         let (once, often) = (Double(queues.bytes(Place.goneOnce)), Double(queues.bytes(Place.goneOften)))
@@ -49,15 +48,14 @@ struct AdaptiveReplacement: EvictionPolicy {
             return true
         }
         queues.remove(slot)
-        returning = (object.key, place)
+        returning.note(object.key, from: place)
         return true
     }
 
     mutating func insert(_ object: CachedObject, at time: Double) {
         if let slot = queues.find(object.key) { queues.remove(slot) }
-        let place = returning?.key == object.key ? Place.often : Place.once
+        let place = returning.take(object.key) == nil ? Place.once : Place.often
         queues.add(object.key, bytes: object.bytes, mark: (), to: place)
-        returning = nil
     }
 
     mutating func remove(_ key: ObjectKey) {
@@ -67,15 +65,15 @@ struct AdaptiveReplacement: EvictionPolicy {
     mutating func victim(
         for incoming: CachedObject?, at time: Double, sparing isSpared: (ObjectKey) -> Bool
     ) -> Victim? {
-        let isReturning = incoming.map { returning?.key == $0.key } ?? false
-        guard let incoming, !isReturning else { return replace(sparing: isSpared) }
+        let place = returning.place(of: incoming?.key)
+        guard let incoming, place == nil else { return replace(for: place, sparing: isSpared) }
         // The paper's case IV: a key that no list knows.
         let once = queues.bytes(Place.once) + queues.bytes(Place.goneOnce)
         if once + incoming.bytes > capacity {
             guard let gone = queues.oldest(Place.goneOnce) else {
                 // There is nothing to remember the oldest in the place of.
                 if let slot = queues.oldest(Place.once, sparing: isSpared) { return queues.evict(slot) }
-                return replace(sparing: isSpared)
+                return replace(for: nil, sparing: isSpared)
             }
             queues.remove(gone)
         } else if once + queues.bytes(Place.often) + queues.bytes(Place.goneOften) >= 2 * capacity,
@@ -83,13 +81,13 @@ struct AdaptiveReplacement: EvictionPolicy {
         {
             queues.remove(gone)
         }
-        return replace(sparing: isSpared)
+        return replace(for: nil, sparing: isSpared)
     }
 
-    /// The paper's REPLACE.
-    private mutating func replace(sparing isSpared: (ObjectKey) -> Bool) -> Victim? {
+    /// The paper's REPLACE, for an object that was remembered in a place or is new.
+    private mutating func replace(for returning: Int?, sparing isSpared: (ObjectKey) -> Bool) -> Victim? {
         let once = Double(queues.bytes(Place.once))
-        let isPastTarget = once > target || (once == target && returning?.from == Place.goneOften)
+        let isPastTarget = once > target || (once == target && returning == Place.goneOften)
         let first = once > 0 && isPastTarget || queues.count(Place.often) == 0 ? Place.once : Place.often
         for place in [first, Place.once + Place.often - first] {
             guard let slot = queues.oldest(place, sparing: isSpared) else { continue }

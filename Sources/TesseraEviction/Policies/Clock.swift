@@ -22,17 +22,15 @@ struct Clock: EvictionPolicy {
     mutating func victim(
         for incoming: CachedObject?, at time: Double, sparing isSpared: (ObjectKey) -> Bool
     ) -> Victim? {
-        // In two rounds every object that is not spared was met without its bit.
-        for _ in 0..<(2 * queues.count) {
-            guard let slot = queues.oldest(0) else { break }
-            if isSpared(queues.key(slot)) {
-                queues.move(slot, to: 0)
-            } else if queues[slot] {
-                queues[slot] = false
-                queues.move(slot, to: 0)
-            } else {
-                return queues.evict(slot)
-            }
+        // What is spared keeps its place.
+        var next = queues.oldest(0)
+        while let slot = next {
+            next = queues.newer(slot)
+            guard !isSpared(queues.key(slot)) else { continue }
+            guard queues[slot] else { return queues.evict(slot) }
+            queues[slot] = false
+            queues.move(slot, to: 0)
+            next = next ?? slot
         }
         return nil
     }

@@ -20,7 +20,7 @@ struct S3FIFO: EvictionPolicy {
 
     private var queues = ObjectQueues<UInt8>(3)
     private var capacity: Int
-    private var returning: ObjectKey?
+    private var returning = ReturningObjects()
     private var isFilling = true
 
     init(_ settings: PolicySettings) {
@@ -42,10 +42,10 @@ struct S3FIFO: EvictionPolicy {
     }
 
     mutating func miss(_ object: CachedObject, at time: Double) -> Bool {
-        returning = nil
+        returning.take(object.key)
         if let slot = queues.find(object.key), queues.queue(slot) == Place.gone {
             queues.remove(slot)
-            returning = object.key
+            returning.note(object.key, from: Place.gone)
         }
         return true
     }
@@ -53,9 +53,8 @@ struct S3FIFO: EvictionPolicy {
     mutating func insert(_ object: CachedObject, at time: Double) {
         if let slot = queues.find(object.key) { queues.remove(slot) }
         let isSmallFull = isFilling && queues.bytes(Place.small) >= smallBytes
-        let skipsSmall = returning == object.key || object.bytes >= smallBytes || isSmallFull
+        let skipsSmall = returning.take(object.key) != nil || object.bytes >= smallBytes || isSmallFull
         queues.add(object.key, bytes: object.bytes, mark: 0, to: skipsSmall ? Place.main : Place.small)
-        returning = nil
     }
 
     mutating func remove(_ key: ObjectKey) {
@@ -90,17 +89,15 @@ struct S3FIFO: EvictionPolicy {
     }
 
     private mutating func fromMain(_ isSpared: (ObjectKey) -> Bool) -> Victim? {
-        // Every round takes a use off whatever is not spared.
-        for _ in 0..<((Int(Self.limit) + 1) * queues.count(Place.main)) {
-            guard let slot = queues.oldest(Place.main) else { break }
-            if isSpared(queues.key(slot)) {
-                queues.move(slot, to: Place.main)
-            } else if queues[slot] > 0 {
-                queues[slot] -= 1
-                queues.move(slot, to: Place.main)
-            } else {
-                return queues.evict(slot)
-            }
+        // Every visit takes a use off, and what is spared keeps its place.
+        var next = queues.oldest(Place.main)
+        while let slot = next {
+            next = queues.newer(slot)
+            guard !isSpared(queues.key(slot)) else { continue }
+            guard queues[slot] > 0 else { return queues.evict(slot) }
+            queues[slot] -= 1
+            queues.move(slot, to: Place.main)
+            next = next ?? slot
         }
         return nil
     }

@@ -13,8 +13,7 @@ struct TwoQueue: EvictionPolicy {
     private var queues = ObjectQueues<Void>(3)
     private var incomingBytes: Int
     private var goneBytes: Int
-    /// The key that was just missed and was remembered.
-    private var returning: ObjectKey?
+    private var returning = ReturningObjects()
 
     init(_ settings: PolicySettings) {
         (incomingBytes, goneBytes) = Self.shares(of: settings.capacity)
@@ -33,19 +32,18 @@ struct TwoQueue: EvictionPolicy {
     }
 
     mutating func miss(_ object: CachedObject, at time: Double) -> Bool {
-        returning = nil
+        returning.take(object.key)
         if let slot = queues.find(object.key), queues.queue(slot) == Place.gone {
             queues.remove(slot)
-            returning = object.key
+            returning.note(object.key, from: Place.gone)
         }
         return true
     }
 
     mutating func insert(_ object: CachedObject, at time: Double) {
         if let slot = queues.find(object.key) { queues.remove(slot) }
-        let place = returning == object.key ? Place.main : Place.incoming
+        let place = returning.take(object.key) == nil ? Place.incoming : Place.main
         queues.add(object.key, bytes: object.bytes, mark: (), to: place)
-        returning = nil
     }
 
     mutating func remove(_ key: ObjectKey) {

@@ -22,6 +22,7 @@ struct ValuePerByte: EvictionPolicy {
         /// The bytes while in full; a demoted object has fewer.
         var bytes: Int
         var isDemoted = false
+        var isDemotable = true
         /// Its place among those that are held.
         var place = -1
     }
@@ -78,6 +79,7 @@ struct ValuePerByte: EvictionPolicy {
         objects.resize(slot, to: object.bytes)
         objects[slot].bytes = object.bytes
         objects[slot].isDemoted = false
+        objects[slot].isDemotable = object.isDemotable
         objects.move(slot, to: Place.held)
         objects[slot].place = held.count
         held.append(slot)
@@ -148,7 +150,7 @@ struct ValuePerByte: EvictionPolicy {
         let bytes = objects.bytes(slot)
         if objects[slot].isDemoted {
             value *= 1 - (demotion?.loss ?? 0)
-        } else if let demotion, demotion.bytes(of: bytes) < bytes {
+        } else if let demotion, objects[slot].isDemotable, demotion.bytes(of: bytes) < bytes {
             let loss = value * demotion.loss / Double(bytes - demotion.bytes(of: bytes))
             if loss < best?.loss ?? .infinity, loss < value / Double(bytes), !isSpared(objects.key(slot)) {
                 best = Choice(slot: slot, loss: loss, demotes: true)

@@ -16,8 +16,9 @@ public struct ObjectKey: Hashable, Sendable, CustomStringConvertible {
     /// Hashes with one multiplication in the place of the standard library's SipHash, which takes a third of a simulation's
     /// time; keys are digests already.
     public func _rawHashValue(seed: Int) -> Int {
-        let mixed = (rawValue ^ UInt64(bitPattern: Int64(seed))) &* 0x9E37_79B9_7F4A_7C15
-        return Int(truncatingIfNeeded: mixed ^ (mixed >> 32))
+        // Both halves of the product, as the lower one knows nothing of the upper bits.
+        let mixed = (rawValue ^ UInt64(bitPattern: Int64(seed))).multipliedFullWidth(by: 0x9E37_79B9_7F4A_7C15)
+        return Int(truncatingIfNeeded: mixed.high ^ mixed.low)
     }
 }
 
@@ -32,19 +33,27 @@ public struct CachedObject: Sendable, Equatable {
     /// The share of the cost that this use pays although the object is held, 0 … 1: the tokens that are computed anew
     /// to repair it (Cache-Craft's fix overhead).
     public var share: Double
-    /// The number of the tenant that it belongs to.
+    /// The number of the tenant that it belongs to: small, and not below 0.
     public var namespace: Int
+    /// Whether a smaller codec may be used for it, where there is one (``PolicySettings/demotion``).
+    public var isDemotable: Bool
 
     /// Describes an object.
     ///
     /// - Parameter cost: By default the bytes, for a model whose time is in proportion to the tokens.
-    public init(key: ObjectKey, bytes: Int, cost: Double? = nil, share: Double = 0, namespace: Int = 0) {
+    public init(
+        key: ObjectKey, bytes: Int, cost: Double? = nil, share: Double = 0, namespace: Int = 0, isDemotable: Bool = true
+    ) {
         self.key = key
         self.bytes = bytes
         self.cost = cost ?? Double(bytes)
         self.share = share
         self.namespace = namespace
+        self.isDemotable = isDemotable
     }
+
+    /// The tenant's number within bounds that tables can be made for.
+    var tenant: Int { min(max(0, namespace), 65_535) }
 
     /// What this use saves if the object is held.
     public var saving: Double { cost * (1 - min(1, max(0, share))) }

@@ -6,6 +6,8 @@ internal import TesseraKV
 struct Bounds {
     let capacities: [Int]
     let survey: TraceSurvey
+    /// What a smaller codec makes of objects: a hit takes at least those bytes then.
+    let demotion: Demotion?
 
     func run(_ trace: some Trace) throws(TesseraError) -> [SimulationReport.Result] {
         let nextUses = try NextUses(trace.open())
@@ -25,14 +27,15 @@ struct Bounds {
                 let object = request.object
                 for place in belady.indices { belady[place].request(object, nextUse: nextUse) }
                 let wait = last.updateValue(requests, forKey: object.key).map { requests - $0 }
+                let bytes = demotion?.bytes(of: object.bytes) ?? object.bytes
                 for (place, worth) in [1, Double(object.bytes), object.cost].enumerated() {
-                    bounds[place].add(worth: worth, bytes: object.bytes, wait: wait)
+                    bounds[place].add(worth: worth, bytes: bytes, wait: wait)
                 }
                 requests += 1
             }
         }
         // With one size Belady's choice has the fewest misses there can be. Otherwise it is one more policy.
-        let name = survey.isUniform ? "belady" : "belady (no bound)"
+        let name = survey.isUniform && demotion == nil ? "belady" : "belady (no bound)"
         return zip(capacities, belady).map { SimulationReport.Result(policy: name, capacity: $0, $1.statistics) }
             + capacities.map { capacity in
                 let shares = bounds.map { $0.share(capacity: capacity, requests: requests) }

@@ -79,7 +79,7 @@ public struct Simulation: Sendable {
         report.results = lanes.map(\.result)
         report.note(lanes)
         if bounds, let survey {
-            report.results += try Bounds(capacities: bytes, survey: survey).run(trace)
+            report.results += try Bounds(capacities: bytes, survey: survey, demotion: demotion).run(trace)
         }
         if let survey { (report.objects, report.distinctBytes) = (survey.objects, survey.distinctBytes) }
         return report
@@ -185,7 +185,7 @@ extension SimulationReport {
         for lane in lanes where !lane.cache.violations.isEmpty {
             notes.append(
                 "\(lane.result.policy) at \(lane.cache.capacity) bytes did what a policy may not do, "
-                    + "\(lane.cache.violations.count) times, and its figures mean nothing: \(lane.cache.violations[0])")
+                    + "\(lane.cache.violations.count) times or more, and its figures mean nothing: \(lane.cache.violations[0])")
         }
     }
 }

@@ -31,7 +31,9 @@ struct SizeAwareBound {
         total += worth
         guard let wait, worth > 0 else { return }
         let taken = Double(bytes) * Double(wait)
-        let number = Int((log2(worth / taken) * Self.classesPerDoubling).rounded(.down))
+        // What is worth less than any number tells is worth next to nothing.
+        let ratio = max(worth / taken, .leastNormalMagnitude)
+        let number = Int((log2(ratio) * Self.classesPerDoubling).rounded(.down))
         classes[number, default: Class()].worth += worth
         classes[number, default: Class()].taken += taken
     }

@@ -56,7 +56,7 @@ struct RankedObjects<Mark: Sendable>: Sendable {
         guard isSpared(key(first)) else { return first }
         // Places whose parents are all spared; the best of them is the next in order.
         var edge = [0]
-        while let best = edge.indices.min(by: { heap[edge[$0]].precedes(heap[edge[$1]]) }) {
+        while edge.count <= Self.widestEdge, let best = edge.indices.min(by: { heap[edge[$0]].precedes(heap[edge[$1]]) }) {
             let place = edge[best]
             let slot = Slot(index: heap[place].index)
             guard isSpared(key(slot)) else { return slot }
@@ -64,8 +64,13 @@ struct RankedObjects<Mark: Sendable>: Sendable {
             edge.removeLast()
             for child in [2 * place + 1, 2 * place + 2] where child < heap.count { edge.append(child) }
         }
-        return nil
+        guard !edge.isEmpty else { return nil }
+        // So many are spared that one look at all is quicker.
+        return heap.filter { !isSpared(nodes[Int($0.index)].key) }.min { $0.precedes($1) }
+            .map { Slot(index: $0.index) }
     }
+
+    private static var widestEdge: Int { 64 }
 
     /// Ranks an object that isn't yet.
     mutating func add(_ key: ObjectKey, mark: Mark, rank: Double) {

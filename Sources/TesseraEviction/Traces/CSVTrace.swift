@@ -34,6 +34,7 @@ public struct CSVTrace: TraceSource {
     }
 
     private static func columns(_ header: String, _ path: String) throws(TesseraError) -> [Column] {
+        let header = header.hasPrefix("\u{FEFF}") ? String(header.unicodeScalars.dropFirst()) : header
         let names = header.split(separator: ",", omittingEmptySubsequences: false)
         let columns = names.compactMap { Column(rawValue: $0.trimmingCharacters(in: .whitespaces).lowercased()) }
         guard columns.count == names.count, Set(columns).count == columns.count,
@@ -116,8 +117,8 @@ public struct CSVTrace: TraceSource {
                 else { throw LineError("the bytes are no whole number from 1 to 2⁴⁰") }
                 bytes = Int(number)
             case .cost:
-                guard let number = decimal(block, value), number >= 0, number.isFinite else {
-                    throw LineError("the cost is no number of at least 0")
+                guard let number = decimal(block, value), (0...1e18).contains(number) else {
+                    throw LineError("the cost is no number from 0 to 1e18")
                 }
                 cost = number
             case .namespace:

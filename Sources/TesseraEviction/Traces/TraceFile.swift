@@ -16,14 +16,16 @@ public enum TraceFormat: String, Sendable, CaseIterable {
     /// - Throws: `unsupported` for a compressed file, `notFound` and `io`.
     public init(of path: String) throws(TesseraError) {
         var reader = try BlockReader(path)
-        let head = Array(try reader.next(16))
+        let head = Array(try reader.next(256))
         guard !head.isEmpty else { throw TesseraError(.invalidInput, "the trace \(path) is empty") }
         guard !head.starts(with: [0x28, 0xB5, 0x2F, 0xFD]), !head.starts(with: [0x1F, 0x8B]) else {
             throw TesseraError(.unsupported, "the trace \(path) is compressed; unpack it with zstd -d or gunzip first")
         }
+        let line = head.drop { $0 == 0x0A || $0 == 0x0D }.prefix { $0 != 0x0A }
         if head.first == UInt8(ascii: "{") {
             self = .mooncake
-        } else if head.allSatisfy({ ($0 >= 0x20 && $0 < 0x7F) || $0 == 0x0A || $0 == 0x0D }) {
+        } else if line.allSatisfy({ $0 >= 0x20 || $0 == 0x09 || $0 == 0x0D }) {
+            // A record's time, key and size have bytes of 0, or others that no text has.
             self = .csv
         } else {
             self = .oracleGeneral

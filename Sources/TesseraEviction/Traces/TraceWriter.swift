@@ -9,6 +9,8 @@ public struct TraceWriter: ~Copyable {
     private let handle: FileHandle
     private let path: String
     private var buffer: [UInt8]
+    /// Where the lines end that are in the file whole.
+    private var end: UInt64
 
     private static let bufferByteCount = 256 << 10
 
@@ -22,35 +24,50 @@ public struct TraceWriter: ~Copyable {
             throw TesseraError(
                 .io, "the trace \(path) can't be created; does its folder exist, and may you write there?")
         }
-        self.init(handle, path, Array(Self.header.utf8))
+        self.init(handle, path, end: 0, Array(Self.header.utf8))
     }
 
-    /// Goes on with a file that was written so, or creates one.
+    /// Goes on with a file that was written so, or creates one. A line that was cut short is taken off.
     ///
-    /// - Throws: `invalidInput` for a file that is something else.
+    /// - Throws: `invalidInput` for a file that is something else, `io` for one that may not be written to.
     public init(appendingTo path: String) throws(TesseraError) {
-        guard let handle = FileHandle(forUpdatingAtPath: path) else {
+        guard FileManager.default.fileExists(atPath: path) else {
             try self.init(path)
             return
+        }
+        guard let handle = FileHandle(forUpdatingAtPath: path) else {
+            throw TesseraError(.io, "the trace \(path) can't be gone on with; may you write to it?")
         }
         let end: UInt64
         do {
             let head = try handle.read(upToCount: Self.header.utf8.count) ?? Data()
-            end = try handle.seekToEnd()
-            guard end == 0 || head == Data(Self.header.utf8) else {
+            guard head.isEmpty || head == Data(Self.header.utf8) else {
                 throw TesseraError(
                     .invalidInput, "\(path) is no trace that can be gone on with; name a new file or remove it")
             }
+            end = try Self.endOfLastLine(handle)
+            try handle.truncate(atOffset: end)
         } catch let error as TesseraError {
             throw error
         } catch {
             throw TesseraError(.io, "the trace \(path) can't be gone on with: \(error.localizedDescription)")
         }
-        self.init(handle, path, end == 0 ? Array(Self.header.utf8) : [])
+        self.init(handle, path, end: end, end == 0 ? Array(Self.header.utf8) : [])
     }
 
-    private init(_ handle: FileHandle, _ path: String, _ buffer: [UInt8]) {
-        (self.handle, self.path, self.buffer) = (handle, path, buffer)
+    private static func endOfLastLine(_ handle: FileHandle) throws -> UInt64 {
+        let end = try handle.seekToEnd()
+        let start = end - min(end, longestLine)
+        try handle.seek(toOffset: start)
+        let tail = try handle.readToEnd() ?? Data()
+        return tail.lastIndex(of: 0x0A).map { start + UInt64($0 - tail.startIndex) + 1 } ?? start
+    }
+
+    /// More than any line that is written here has.
+    private static var longestLine: UInt64 { 1 << 16 }
+
+    private init(_ handle: FileHandle, _ path: String, end: UInt64, _ buffer: [UInt8]) {
+        (self.handle, self.path, self.end, self.buffer) = (handle, path, end, buffer)
     }
 
     /// Adds a request.
@@ -66,10 +83,17 @@ public struct TraceWriter: ~Copyable {
         if buffer.count >= Self.bufferByteCount { try flush() }
     }
 
-    /// Brings to the file what it lacks.
+    /// Brings to the file what it lacks. What can't be written is left out, as a whole.
     public mutating func flush() throws(TesseraError) {
-        try store(buffer, in: handle, path)
-        buffer.removeAll(keepingCapacity: true)
+        let count = UInt64(buffer.count)
+        defer { buffer.removeAll(keepingCapacity: true) }
+        do {
+            try store(buffer, in: handle, path)
+            end += count
+        } catch {
+            try? handle.truncate(atOffset: end)
+            throw error
+        }
     }
 
     /// Brings the rest to the file.
@@ -83,17 +107,22 @@ extension CSVTrace {
     ///
     /// - Returns: The number of requests.
     public static func write(_ trace: some Trace, to path: String) throws(TesseraError) -> Int {
-        var (source, requests) = (try trace.open(), 0)
-        var writer = try TraceWriter(path)
-        while true {
-            let batch = try source.next(Simulation.batch)
-            guard !batch.isEmpty else { break }
-            requests += batch.count
-            let names = source.namespaces
-            for request in batch { try writer.append(request, namespace: names[request.object.namespace]) }
+        try replacing(path) { (path) throws(TesseraError) in
+            var (source, requests) = (try trace.open(), 0)
+            var writer = try TraceWriter(path)
+            while true {
+                let batch = try source.next(Simulation.batch)
+                guard !batch.isEmpty else { break }
+                requests += batch.count
+                let names = source.namespaces
+                for request in batch {
+                    let number = request.object.namespace
+                    try writer.append(request, namespace: names.indices.contains(number) ? names[number] : "default")
+                }
+            }
+            try writer.close()
+            return requests
         }
-        try writer.close()
-        return requests
     }
 }
 
@@ -104,6 +133,10 @@ extension OracleGeneralTrace {
     /// - Returns: The number of requests.
     /// - Throws: `unsupported` for times and sizes that 32 bits don't hold.
     public static func write(_ trace: some Trace, to path: String) throws(TesseraError) -> Int {
+        try replacing(path) { (path) throws(TesseraError) in try create(trace, path) }
+    }
+
+    private static func create(_ trace: some Trace, _ path: String) throws(TesseraError) -> Int {
         let nextUses = try NextUses(trace.open())
         var (source, requests) = (try trace.open(), 0)
         guard FileManager.default.createFile(atPath: path, contents: nil),
@@ -138,6 +171,22 @@ extension OracleGeneralTrace {
 
     private static func append(_ number: UInt64, _ count: Int, to bytes: inout [UInt8]) {
         for place in 0..<count { bytes.append(UInt8(truncatingIfNeeded: number >> (8 * place))) }
+    }
+}
+
+/// Lets `body` write a file beside the one that is wanted, and puts it in its place when it is whole. A trace may be turned
+/// into itself so, and what was there before is not lost to a failure.
+private func replacing<R>(_ path: String, _ body: (String) throws(TesseraError) -> R) throws(TesseraError) -> R {
+    let partial = path + ".partial"
+    do throws(TesseraError) {
+        let result = try body(partial)
+        guard rename(partial, path) == 0 else {
+            throw TesseraError(.io, "the trace \(path) can't be put in its place: \(String(cString: strerror(errno)))")
+        }
+        return result
+    } catch {
+        unlink(partial)
+        throw error
     }
 }
 

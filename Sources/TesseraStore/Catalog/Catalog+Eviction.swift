@@ -20,15 +20,16 @@ extension Catalog {
                     guard let key = Digest256(bytes: row[0] as Data), let fingerprint = Digest256(bytes: row[2] as Data)
                     else { continue }
                     let tokens: Int = row[4]
-                    let isIsolated = Provenance(rawValue: row[7]) == .isolated
+                    let byteCount = RecordPlace.aligned(row[5])
                     let place = EvictionDesk.Place(
                         key: ChunkKey(digest: key), segment: UInt64(clamping: row[1] as Int64),
                         scope: RecordScope(fingerprint: fingerprint, namespace: row[3]), tokens: tokens,
                         cost: options.cost(tokens),
-                        canShrink: isIsolated && (row[6] as String) != options.demotion?.rawValue)
+                        canShrink: options.canDemote(
+                            Provenance(rawValue: row[7]), codec: row[6], byteCount: byteCount))
                     candidates.append(
                         EvictionCandidate(
-                            place: place, byteCount: RecordPlace.aligned(row[5]), created: row[8], lastUsed: row[9],
+                            place: place, byteCount: byteCount, created: row[8], lastUsed: row[9],
                             uses: row[10], isPinned: row[11]))
                 }
                 return candidates
@@ -60,12 +61,13 @@ extension Catalog {
         }
     }
 
-    /// The keys of records that aren't pinned and were put before a time, in microseconds since 1970.
-    func keys(createdBefore time: Int64) throws(TesseraError) -> [ChunkKey] {
+    /// The keys of some records that aren't pinned and were put before a time, in microseconds since 1970.
+    func keys(limit: Int, createdBefore time: Int64) throws(TesseraError) -> [ChunkKey] {
         try catalogErrors(path) {
             try pool.read { database in
                 let keys = try Data.fetchAll(
-                    database, sql: "SELECT key FROM chunk WHERE pinned = 0 AND created <= ?", arguments: [time])
+                    database, sql: "SELECT key FROM chunk WHERE pinned = 0 AND created <= ? LIMIT ?",
+                    arguments: [time, limit])
                 return keys.compactMap(Digest256.init(bytes:)).map(ChunkKey.init(digest:))
             }
         }

@@ -16,7 +16,11 @@ extension ChunkStore {
         }
         let (old, new) = record
         let saved = RecordPlace.aligned(old.extent) - new.allocated
-        guard saved > 0, room(forLayers: session, ledger) - ledger.layerBytes >= new.allocated,
+        // Beside the layers, its header is written anew, to the log and to the catalog.
+        let needed = new.allocated + 8 * new.header.tokens.count + session.catalog.logByteCount(records: 1)
+        let cap = Int(clamping: ledger.state.diskCap)
+        let room = room(forLayers: session, ledger) + demotionByteCount(ledger) - ledger.layerBytes
+        guard saved > 0, cap == 0 || needed <= room,
             session.directory.freeByteCount() - new.allocated >= options.freeDiskFloor
         else { return nil }
         do {

@@ -34,46 +34,74 @@ extension ChunkStore {
         _ ledger: inout Ledger
     ) throws(TesseraError) -> Int {
         try flushUses(session)
-        // A catalog that couldn't follow would name records that are gone, and miss those that came.
-        try CatalogKeeper(session).catchUp(with: ledger.state)
+        try beginEviction(session, ledger)
         let expired = try expire(session, &ledger)
         guard expired == 0 else { return expired }
-        try beginEviction(session, ledger)
+        do throws(TesseraError) {
+            let count = try letPolicyEvict(byteCount, of: namespace, sparing: scope, session, &ledger)
+            guard count == 0 else { return count }
+        } catch {
+            // Its victims may still be there; it begins again with what is.
+            desk.withLock { $0.rest() }
+            throw error
+        }
+        let victims = try longestUnused(byteCount, of: namespace, outside: scope, session)
+        return try giveUp(victims, session, &ledger)
+    }
+
+    private func letPolicyEvict(
+        _ byteCount: Int, of namespace: String?, sparing scope: RecordScope?, _ session: StoreSession,
+        _ ledger: inout Ledger
+    ) throws(TesseraError) -> Int {
         let capacity = room(forLayers: session, ledger)
         let now = Self.now()
-        var (victims, freed, shrunk): ([ChunkKey], Int, Int) = ([], 0, 0)
+        var (victims, freed, chosen): ([ChunkKey], Int, Int) = ([], 0, 0)
+        // Asked once for each segment: the policy and its host have to get the same answer.
+        var reading: [UInt64: Bool] = [:]
         while freed < byteCount {
             let choice = desk.withLock { desk in
-                desk.choose(
-                    capacity: capacity, of: namespace, sparing: scope, at: now,
-                    isBeingRead: { session.files.isBeingRead($0) })
+                desk.choose(capacity: capacity, of: namespace, sparing: scope, at: now) { segment in
+                    if let known = reading[segment] { return known }
+                    let isBeingRead = session.files.isBeingRead(segment)
+                    reading[segment] = isBeingRead
+                    return isBeingRead
+                }
             }
             guard let choice else { break }
+            chosen += 1
             if choice.demotes, let saved = try demote(choice.key, session, &ledger) {
                 freed += saved
-                shrunk += 1
+                counters.demoted.increment()
             } else {
                 if choice.demotes { desk.withLock { $0.drop(choice.key) } }
                 freed += choice.byteCount
                 victims.append(choice.key)
             }
         }
-        if victims.isEmpty, shrunk == 0 {
-            victims = try longestUnused(byteCount, of: namespace, outside: scope, session)
-        }
-        counters.demoted.add(shrunk, ordering: .relaxed)
-        guard !victims.isEmpty else { return shrunk }
+        _ = try giveUp(victims, session, &ledger)
+        return chosen
+    }
+
+    private func giveUp(
+        _ victims: [ChunkKey], _ session: StoreSession, _ ledger: inout Ledger
+    ) throws(TesseraError) -> Int {
+        guard !victims.isEmpty else { return 0 }
         let count = try remove(Set(victims), session, &ledger)
         counters.evicted.add(count, ordering: .relaxed)
-        return count + shrunk
+        return count
     }
 
     /// Lets the policy begin its work, if it hasn't.
     func beginEviction(_ session: StoreSession, _ ledger: Ledger) throws(TesseraError) {
+        // A catalog that couldn't follow would name records that are gone, and miss those that came.
+        try CatalogKeeper(session).catchUp(with: ledger.state)
         guard !desk.withLock({ $0.isAtWork }) else { return }
-        let candidates = try session.catalog.candidates(desk.withLock { $0.options })
+        var options = desk.withLock { $0.options }
+        // What would not fit beside what is there while it is written can't be demoted.
+        options.largestDemotion = ledger.state.diskCap == 0 ? .max : demotionByteCount(ledger)
+        let candidates = try session.catalog.candidates(options)
         let capacity = room(forLayers: session, ledger)
-        desk.withLock { $0.begin(capacity: capacity, candidates) }
+        desk.withLock { $0.begin(capacity: capacity, options, candidates) }
     }
 
     /// What leaves where the policy has nobody to name: what was not used for longest.
@@ -97,7 +125,7 @@ extension ChunkStore {
     /// Removes what is past its time to live.
     private func expire(_ session: StoreSession, _ ledger: inout Ledger) throws(TesseraError) -> Int {
         guard let timeToLive = options.eviction.timeToLive else { return 0 }
-        let keys = try session.catalog.keys(createdBefore: Self.now() - Int64(min(timeToLive, 1e12) * 1e6))
+        let keys = try session.catalog.keys(limit: 4096, createdBefore: Self.now() - Int64(min(timeToLive, 1e12) * 1e6))
         guard !keys.isEmpty else { return 0 }
         let count = try remove(Set(keys), session, &ledger)
         counters.expired.add(count, ordering: .relaxed)

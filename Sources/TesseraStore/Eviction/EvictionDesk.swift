@@ -43,7 +43,8 @@ struct EvictionDesk: Sendable {
     var isAtWork: Bool { host != nil }
 
     /// Takes up work with the records that there are, those first that were not used for longest.
-    mutating func begin(capacity: Int, _ records: [EvictionCandidate]) {
+    mutating func begin(capacity: Int, _ options: EvictionOptions, _ records: [EvictionCandidate]) {
+        self.options = options
         host = PolicyHost(
             options.policy, PolicySettings(capacity: capacity, seed: 1, demotion: options.demotionTerms))
         for record in records {
@@ -51,7 +52,7 @@ struct EvictionDesk: Sendable {
             let (created, lastUsed) = (Self.seconds(record.created), Self.seconds(record.lastUsed))
             _ = host?.miss(object, at: created)
             host?.insert(object, tag: record.place, at: created)
-            for _ in 0..<min(record.uses, Self.mostPastUses) { host?.hit(object, at: lastUsed) }
+            for _ in 0..<min(max(0, record.uses), Self.mostPastUses) { host?.hit(object, at: lastUsed) }
             host?.pin(object.key, record.isPinned)
         }
     }
@@ -100,17 +101,14 @@ struct EvictionDesk: Sendable {
         guard isAtWork else { return }
         let place = Place(header, key, options)
         let object = object(place, bytes: RecordPlace.aligned(header.extent))
-        // One that was written anew stays who it is.
-        if let resident = host?.residents[name], resident.tag.key == key, resident.tag.segment == place.segment {
-            host?.pin(name, isPinned)
-            return
-        }
         if host?.residents[name] == nil {
             if asked.remove(name) == nil { _ = host?.miss(object, at: Self.seconds(time)) }
             host?.insert(object, tag: place, at: Self.seconds(time))
         }
+        // One that was written anew stays who it is.
         if host?.residents[name]?.tag.key == key {
             host?.note(name, place)
+            host?.measured(name, object.bytes)
             host?.pin(name, isPinned)
         }
     }
@@ -137,13 +135,12 @@ struct EvictionDesk: Sendable {
         }
         guard let (victim, resident) = found else { return nil }
         let place = resident.tag
-        if case .demote = victim, place.canShrink {
-            return Choice(key: place.key, byteCount: resident.bytes, demotes: true)
-        }
-        // What can't be written smaller leaves.
-        host?.remove(victim.key)
+        if case .demote = victim { return Choice(key: place.key, byteCount: resident.bytes, demotes: true) }
         return Choice(key: place.key, byteCount: resident.bytes, demotes: false)
     }
+
+    /// Lets go of all that it knows, and begins anew when room is next needed.
+    mutating func rest() { host = nil }
 
     /// A record that was chosen can't be written smaller, and leaves.
     mutating func drop(_ key: ChunkKey) { host?.remove(ObjectKey(key)) }
@@ -159,7 +156,8 @@ struct EvictionDesk: Sendable {
 
     private mutating func object(_ place: Place, bytes: Int) -> CachedObject {
         CachedObject(
-            key: ObjectKey(place.key), bytes: bytes, cost: place.cost, namespace: number(of: place.scope.namespace))
+            key: ObjectKey(place.key), bytes: bytes, cost: place.cost, namespace: number(of: place.scope.namespace),
+            isDemotable: place.canShrink)
     }
 
     private static func seconds(_ microseconds: Int64) -> Double { Double(microseconds) / 1e6 }
@@ -171,7 +169,8 @@ extension EvictionDesk.Place {
         self.init(
             key: key, segment: header.place.segment, scope: scope, tokens: header.tokens.count,
             cost: options.cost(header.tokens.count),
-            canShrink: header.provenance == .isolated && header.codec != options.demotion?.rawValue)
+            canShrink: options.canDemote(
+                header.provenance, codec: header.codec, byteCount: RecordPlace.aligned(header.extent)))
     }
 }
 

@@ -18,6 +18,9 @@ package struct EvictionOptions: Sendable {
     /// What computing so many tokens anew takes, in seconds or any other unit.
     package var cost: @Sendable (_ tokens: Int) -> Double
 
+    /// The largest record that can be written beside what is there, while room is made.
+    var largestDemotion = Int.max
+
     /// Makes options; by default Tessera's own policy, without anything beside it, and costs in proportion to the tokens.
     package init(
         policy: PolicyKind = .value, timeToLive: Double? = nil, quotas: [String: Int] = [:], admissionUses: Int = 1,
@@ -45,6 +48,13 @@ package struct EvictionOptions: Sendable {
     /// What the policy is told of the codec. Half precision with scales and centres comes to 0.54 of its bytes, on the
     /// fixture model; one use in twenty is held to be lost by it.
     var demotionTerms: Demotion? { demotion.map { _ in Demotion(size: 0.54, loss: 0.05) } }
+
+    /// Whether a record can be written smaller: a chunk that was encoded alone, in another codec.
+    func canDemote(_ provenance: Provenance?, codec: String, byteCount: Int) -> Bool {
+        guard let demotion, let demotionTerms else { return false }
+        return provenance == .isolated && codec != demotion.rawValue
+            && demotionTerms.bytes(of: byteCount) <= largestDemotion
+    }
 
     /// Whether a record is past its time.
     func isExpired(created: Int64, now: Int64) -> Bool {

@@ -25,7 +25,7 @@ extension ChunkStore {
                 free = min(free, quota - (try session.catalog.byteCount(of: scope)))
             }
             // What `makeRoom` wants for a batch beside its layers: headers, twice, and the catalog's log.
-            return max(0, free - reserve(session) - batchBytes / 8 - (1 << 20))
+            return max(0, free - reserve(session, ledger) - batchBytes / 8 - (1 << 20))
         }
     }
 
@@ -58,10 +58,10 @@ extension ChunkStore {
         }
         let cap = Int(clamping: ledger.state.diskCap)
         guard cap > 0 else { return }
-        var excess = used(session, ledger) + reserve(session) + needed - cap
+        var excess = used(session, ledger) + reserve(session, ledger) + needed - cap
         guard excess > 0 else { return }
         let fixed = used(session, ledger) - ledger.layerBytes + (try session.catalog.pinnedByteCount())
-        guard fixed + reserve(session) + needed <= cap else { throw full(needed, session, ledger) }
+        guard fixed + reserve(session, ledger) + needed <= cap else { throw full(needed, session, ledger) }
         var hasCompacted = false
         while excess > 0 {
             if try evict(excess, sparing: scope, session, &ledger) == 0 {
@@ -69,7 +69,7 @@ extension ChunkStore {
                 try session.database.compact()
                 hasCompacted = true
             }
-            excess = used(session, ledger) + reserve(session) + needed - cap
+            excess = used(session, ledger) + reserve(session, ledger) + needed - cap
         }
     }
 
@@ -103,23 +103,37 @@ extension ChunkStore {
         session.directory.byteCountWithoutSegments() + ledger.layerBytes
     }
 
-    /// Bytes that layers may take under the cap, beside everything else; without a cap no end of them.
-    func room(forLayers session: StoreSession, _ ledger: Ledger) -> Int {
-        let cap = Int(clamping: ledger.state.diskCap)
-        guard cap > 0 else { return .max / 4 }
-        return max(0, cap - session.directory.byteCountWithoutSegments() - reserve(session))
+    /// Bytes of records that are best put at once: enough that their commit costs little beside them, and little beside what
+    /// the store, or a namespace, may hold.
+    package func batchByteCount(of namespace: String) -> Int {
+        let cap = diskCap
+        let batch = cap == 0 ? Self.largestBatch : min(Self.largestBatch, max(cap / 16, 1 << 20))
+        return min(batch, options.eviction.quotas[namespace].map { $0 / 8 } ?? batch)
     }
 
-    /// Bytes that the databases may take at any moment, whatever is written: RocksDB's next log and the table that a log
+    private static let largestBatch = 32 << 20
+
+    /// Bytes that layers may take under the cap, beside everything else; without a cap what namespaces may.
+    func room(forLayers session: StoreSession, _ ledger: Ledger) -> Int {
+        let cap = Int(clamping: ledger.state.diskCap)
+        guard cap > 0 else { return options.eviction.quotas.values.reduce(0) { $0 + min($1, 1 << 50) } }
+        return max(0, cap - session.directory.byteCountWithoutSegments() - reserve(session, ledger))
+    }
+
+    /// Bytes that have to stay free. The databases may take them at any moment, whatever is written: RocksDB's next log and the table that a log
     /// becomes, the largest compaction, SQLite's log, and what grows by blocks.
-    private func reserve(_ session: StoreSession) -> Int {
+    private func reserve(_ session: StoreSession, _ ledger: Ledger) -> Int {
         session.database.reservedByteCount() + session.catalog.reservedByteCount + Self.slackBytes
+            + (options.eviction.demotion == nil ? 0 : demotionByteCount(ledger))
     }
 
     private static let slackBytes = 512 << 10
 
+    /// Bytes that are kept free so that a chunk can be written smaller before the larger one goes.
+    func demotionByteCount(_ ledger: Ledger) -> Int { min(Int(clamping: ledger.state.diskCap) / 16, 256 << 20) }
+
     private func full(_ needed: Int, _ session: StoreSession, _ ledger: Ledger) -> TesseraError {
-        let (used, reserve) = (used(session, ledger), reserve(session))
+        let (used, reserve) = (used(session, ledger), reserve(session, ledger))
         return TesseraError(
             .full,
             "\(megabytes(needed)) more would take the store \(session.directory.path), which has \(megabytes(used)) and keeps "
