@@ -81,6 +81,68 @@ import Testing
         #expect((model.usedBytes, model.statistics.resized) == (30, 1))
     }
 
+    @Test func `what is pinned stays as it is when it is asked for in another size`() {
+        var model = CacheModel(.lru, PolicySettings(capacity: 100))
+        model.request(object("a", bytes: 10), at: 0)
+        model.pin(key("a"))
+        #expect(model.request(object("a", bytes: 30), at: 1) == .refused)
+        #expect(model.usedBytes == 10 && model.sparedBytes == 10)
+        #expect(model.request(object("a", bytes: 10), at: 2) == .hit)
+    }
+
+    @Test(arguments: [PolicyKind.arc, .twoQueue, .s3fifo])
+    func `two that were remembered are recognised though both are missed before either comes in`(
+        _ kind: PolicyKind
+    ) {
+        // A live store does it so: what a prompt lacks is missed first, and comes in once the answer is out.
+        func order(atOnce: Bool) -> [ObjectKey] {
+            var policy = kind.make(PolicySettings(capacity: 40))
+            func comeIn(_ keys: some Collection<ObjectKey>) {
+                for key in keys { _ = policy.miss(CachedObject(key: key, bytes: 1), at: 0) }
+                for key in keys { policy.insert(CachedObject(key: key, bytes: 1), at: 0) }
+            }
+            func leave(_ most: Int) -> [ObjectKey] {
+                (0..<most).compactMap { _ in policy.victim(for: nil, at: 1, sparing: { _ in false })?.key }
+            }
+            for number in 0..<20 { comeIn([ObjectKey(UInt64(number))]) }
+            let gone = leave(8).prefix(2)
+            if atOnce { comeIn(gone) } else { gone.forEach { comeIn([$0]) } }
+            return leave(20)
+        }
+        #expect(order(atOnce: true) == order(atOnce: false))
+        // They are known: newcomers in their place would leave in another order.
+        var policy = kind.make(PolicySettings(capacity: 40))
+        for number in UInt64(0)..<20 where policy.miss(CachedObject(key: ObjectKey(number), bytes: 1), at: 0) {
+            policy.insert(CachedObject(key: ObjectKey(number), bytes: 1), at: 0)
+        }
+        _ = (0..<8).map { _ in policy.victim(for: nil, at: 1, sparing: { _ in false }) }
+        for number in [UInt64(100), 101] where policy.miss(CachedObject(key: ObjectKey(number), bytes: 1), at: 0) {
+            policy.insert(CachedObject(key: ObjectKey(number), bytes: 1), at: 0)
+        }
+        let left = (0..<20).compactMap { _ in policy.victim(for: nil, at: 1, sparing: { _ in false })?.key }
+        let strangers = left.indices.filter { left[$0].rawValue >= 100 }
+        let known = order(atOnce: true)
+        #expect(strangers.map { known[$0] } != [ObjectKey(0), ObjectKey(1)])
+    }
+
+    @Test func `objects that can't be demoted are not`() {
+        let settings = PolicySettings(capacity: 40, seed: 1, demotion: Demotion(size: 0.5, loss: 0.1))
+        var model = CacheModel(.value, settings)
+        for (time, letter) in "abcdefgh".enumerated() {
+            for _ in 0..<3 {
+                model.request(
+                    CachedObject(key: key(letter), bytes: 10, isDemotable: false), at: Double(time))
+            }
+        }
+        #expect(model.statistics.demotions == 0 && model.statistics.evictions + model.statistics.refusals > 0)
+        #expect(model.violations.isEmpty)
+    }
+
+    @Test func `keys that differ in their upper bits alone are told apart quickly`() {
+        let hashes = (0..<4096).map { ObjectKey(UInt64($0) << 48)._rawHashValue(seed: 0) & 0xFFF }
+        #expect(Set(hashes).count > 2000)
+    }
+
     @Test func `leases hold until the last is released`() {
         var model = CacheModel(.lru, PolicySettings(capacity: 2))
         model.request(object("a"), at: 0)

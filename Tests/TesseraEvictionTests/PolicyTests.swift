@@ -130,6 +130,28 @@ import Testing
         #expect(try PolicyKind.named("S3FIFO").name == "s3fifo")
     }
 
+    @Test(arguments: [PolicyKind.clock, .s3fifo, .sieve, .fifo, .lru])
+    func `what is spared for a while keeps its place in the order`(_ kind: PolicyKind) {
+        var policy = kind.make(PolicySettings(capacity: 10))
+        for letter in "abcd" where policy.miss(object(letter), at: 0) { policy.insert(object(letter), at: 0) }
+        let first = policy.victim(for: nil, at: 1) { $0 == key("a") }
+        #expect(first == .evict(key("b")))
+        let next = policy.victim(for: nil, at: 2) { _ in false }
+        // SIEVE's hand has passed a.
+        #expect(next == .evict(key(kind.name == "sieve" ? "c" : "a")))
+    }
+
+    @Test func `the lowest that is not spared is found among many that are`() {
+        var objects = RankedObjects<Void>()
+        for number in 0..<5000 { objects.add(ObjectKey(UInt64(number)), mark: (), rank: Double(number * 7919 % 5000)) }
+        for spared in [0, 1, 10, 63, 64, 65, 4000, 4999] {
+            let slot = objects.lowest { Int($0.rawValue) * 7919 % 5000 < spared }
+            #expect(slot.map { objects.rank($0) } == Double(spared))
+        }
+        let none = objects.lowest { _ in true }
+        #expect(none == nil)
+    }
+
     @Test(arguments: PolicyKind.all) func `pinned objects stay`(_ policy: PolicyKind) {
         var cache = LetterCache(policy, 3)
         cache.ask("ab")

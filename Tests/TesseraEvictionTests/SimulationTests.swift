@@ -98,6 +98,38 @@ import Testing
         #expect(bound.share(capacity: 0, requests: 3) == 0)
     }
 
+    @Test func `absurd sizes, costs and capacities give figures and no crash`() throws {
+        let list = RequestList(
+            (0..<40).map { place in
+                TraceRequest(
+                    time: Double(place),
+                    object: object(
+                        Array("abcd")[place % 4], bytes: place % 2 == 0 ? 1 << 40 : 1,
+                        cost: place % 3 == 0 ? Double.leastNonzeroMagnitude : 1e18))
+            })
+        for capacity in [Simulation.Capacity.bytes(.max), .bytes(1), .share(1e30)] {
+            var simulation = Simulation(policies: PolicyKind.all, capacities: [capacity])
+            simulation.bounds = true
+            for result in try simulation.run(list).results {
+                #expect((0...1).contains(result.missRatio) && (0...1).contains(result.byteMissRatio))
+                #expect(result.timeSaved.isFinite)
+            }
+        }
+    }
+
+    @Test func `with a smaller codec the bound is above every policy too`() throws {
+        var simulation = Simulation(policies: [.value, .lru], capacities: [.share(0.1), .share(0.5)])
+        simulation.demotion = Demotion(size: 0.5, loss: 0.05)
+        simulation.bounds = true
+        let results = try simulation.run(TracePattern(.zipf, objects: 300, requests: 20_000, sizes: .unit)).results
+        #expect(!results.contains { $0.policy == "belady" })
+        for bound in results where bound.policy == "bound" {
+            for result in results where result.capacity == bound.capacity {
+                #expect(result.missRatio >= bound.missRatio - 1e-12 && result.timeSaved <= bound.timeSaved + 1e-12)
+            }
+        }
+    }
+
     @Test func `next uses are found across blocks of the spill file`() throws {
         // More requests than a block of the file holds.
         let pattern = TracePattern(.zipf, objects: 5000, requests: 150_000, exponent: 0.5)

@@ -195,6 +195,64 @@ import Testing
         }
     }
 
+    @Test func `a trace without namespaces is written, also over itself`() throws {
+        try withFile("time,key,bytes\n0,a,1\n1,b,2\n".utf8) { path in
+            #expect(try CSVTrace.write(TraceFile(path), to: path) == 2)
+            #expect(try all(TraceFile(path)).map(\.object.bytes) == [1, 2])
+            // What can't be turned into another form leaves what was there.
+            try "time,key,bytes\n-1,a,1\n".write(toFile: path, atomically: true, encoding: .utf8)
+            let error = #expect(throws: TesseraError.self) { try OracleGeneralTrace.write(TraceFile(path), to: path) }
+            #expect(error?.code == .unsupported)
+            #expect(try all(TraceFile(path)).count == 1)
+        }
+    }
+
+    @Test(arguments: [
+        ("\u{FEFF}time,key,bytes\n1,a,1\n", TraceFormat.csv), ("key,time,bytes\nä,1,1\n", .csv),
+        ("\n\ntime,key,bytes\n1,a,1\n", .csv), ("{\"timestamp\": 0, \"hash_ids\": [1]}", .mooncake),
+    ])
+    func `forms are told apart by the first line`(_ text: String, _ format: TraceFormat) throws {
+        try withFile(text.utf8) { path in
+            let (found, count) = (try TraceFormat(of: path), try all(TraceFile(path)).count)
+            #expect(found == format && count == 1)
+        }
+        // A first request after ten seconds begins with what is a line's end to text.
+        let record = [10, 0, 0, 0] + [UInt8](repeating: 65, count: 8) + [1, 0, 0, 0] + [UInt8](repeating: 0, count: 8)
+        let binary = try withFile(record) { path in try TraceFormat(of: path) }
+        #expect(binary == .oracleGeneral)
+    }
+
+    @Test func `a trace is gone on with after its last whole line`() throws {
+        try withTemporaryDirectory { folder in
+            let path = folder.appendingPathComponent("trace.csv").path
+            let request = TraceRequest(time: 1, object: CachedObject(key: ObjectKey(7), bytes: 5))
+            var first = try TraceWriter(appendingTo: path)
+            try first.append(request, namespace: "one")
+            try first.close()
+            let handle = try #require(FileHandle(forUpdatingAtPath: path))
+            try handle.seekToEnd()
+            try handle.write(contentsOf: Data("2,8,".utf8))
+            try handle.close()
+            var second = try TraceWriter(appendingTo: path)
+            try second.append(request, namespace: "one")
+            try second.close()
+            #expect(try all(TraceFile(path)).map(\.time) == [1, 1])
+        }
+    }
+
+    @Test func `a trace on a full disk says so, and stays a trace`() throws {
+        var writer = try TraceWriter("/dev/full")
+        try writer.append(TraceRequest(time: 1, object: CachedObject(key: ObjectKey(7), bytes: 5)), namespace: "one")
+        var code: TesseraError.Code?
+        do { try writer.flush() } catch { code = error.code }
+        #expect(code == .io)
+    }
+
+    @Test func `extreme popularity ends all the same`() throws {
+        #expect(try all(TracePattern(.rag, objects: 100, requests: 500, exponent: 50), by: 500).count == 500)
+        #expect(throws: TesseraError.self) { try TracePattern(.zipf, objects: 1_000_000_000_000).open() }
+    }
+
     @Test func `patterns that make no sense are refused`() {
         for pattern in [
             TracePattern(.zipf, objects: 0), TracePattern(.zipf, requests: 0), TracePattern(.zipf, exponent: -1),

@@ -172,6 +172,25 @@ import Testing
         }
     }
 
+    @Test func `a batch for a namespace is small beside its quota`() throws {
+        try withTemporaryDirectory { folder in
+            let store = try ChunkStore(in: folder, eviction: EvictionOptions(quotas: ["small": 8 << 20]))
+            #expect(store.batchByteCount(of: "small") == 1 << 20)
+            #expect(store.batchByteCount(of: "other") == 32 << 20)
+        }
+    }
+
+    @Test func `a policy that could not finish begins again with what is there`() throws {
+        try withTemporaryDirectory { folder in
+            let store = try ChunkStore(in: folder, diskCap: 8 << 20)
+            for number in 0..<20 { try store.put(Sample.record(number, layerBytes: 300_000)) }
+            store.desk.withLock { $0.rest() }
+            for number in 20..<30 { try store.put(Sample.record(number, layerBytes: 300_000)) }
+            #expect(try store.diskUsage() <= 8 << 20)
+            #expect(store.notes.isEmpty)
+        }
+    }
+
     @Test func `records past their time are a miss, and put anew`() throws {
         try withTemporaryDirectory { folder in
             let record = Sample.record(1)
@@ -225,11 +244,18 @@ import Testing
     @Test func `chunks are demoted rather than given up, prefixes and variants never`() throws {
         try withTemporaryDirectory { folder in
             let store = try ChunkStore(in: folder, diskCap: 8 << 20, eviction: EvictionOptions(demotion: .q8))
+            // Used all the time: worth too much to be given up, and it can't be written smaller.
             let prefix = try Sample.numbers(999, tokens: 400, kind: .prefix)
             try store.put(prefix)
-            try store.pin([prefix.key])
+            func usePrefix() throws {
+                for _ in 0..<5 {
+                    _ = try store.longestPrefix(
+                        fingerprint: prefix.fingerprint, namespace: "", tokens: prefix.tokens + [1])
+                }
+            }
             var records: [ChunkRecord] = []
             while try store.statistics().demoted < 3 {
+                try usePrefix()
                 records.append(try Sample.numbers(records.count, tokens: 400))
                 try store.put(records[records.count - 1])
                 #expect(try store.diskUsage() <= 8 << 20)
@@ -250,6 +276,8 @@ import Testing
             }
             #expect(demoted >= 1)
             #expect(try store.lookup(prefix)?.codec == "fp16")
+            // As long as chunks could be written smaller, none had to go.
+            #expect(try store.statistics().evicted == 0)
             #expect(try store.verify(readsLayers: true).problems.isEmpty)
             let statistics = try store.statistics()
             #expect(statistics.bytesIn - statistics.bytesOut == statistics.byteCount)

@@ -152,7 +152,11 @@ public actor ContextCache {
         shelf = VariantShelf(
             weighs ? try store.records(fingerprint: fingerprint.digest, namespace: options.namespace) : [])
         rates = LearnedRates(fingerprint: fingerprintDigest, threads: options.threads)
-        if let path = options.traceFile { recorder = try TraceRecorder(path, namespace: options.namespace) } else { recorder = nil }
+        if let path = options.traceFile {
+            recorder = try TraceRecorder(path, namespace: options.namespace)
+        } else {
+            recorder = nil
+        }
         store.setCost(ChunkCost(runtime.model).callAsFunction)
     }
 

@@ -29,7 +29,8 @@ extension ContextCache {
                 computed += try keepVariants(of: tokens, after: request)
             } else {
                 // One that stands twice in a prompt is asked for once.
-                let missed = Array(Set(request.misses.map { Array(tokens.ids[$0]) }))
+                var seen: Set<[TokenID]> = []
+                let missed = request.misses.map { Array(tokens.ids[$0]) }.filter { seen.insert($0).inserted }
                 let wanted = zip(missed, try wanted(missed)).filter(\.1).map(\.0)
                 computed += try ingest(wanted.map { PendingRecord(kind: .chunk, tokens: $0) }).tokens
             }

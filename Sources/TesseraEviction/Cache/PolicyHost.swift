@@ -49,7 +49,8 @@ package struct PolicyHost<Tag: Sendable>: Sendable {
 
     /// Bytes of a tenant's objects that can't leave now.
     package func sparedBytes(of namespace: Int) -> Int {
-        sparedBytes == 0 ? 0 : residents.values.reduce(0) { $0 + ($1.namespace == namespace && $1.isSpared ? $1.bytes : 0) }
+        sparedBytes == 0
+            ? 0 : residents.values.reduce(0) { $0 + ($1.namespace == namespace && $1.isSpared ? $1.bytes : 0) }
     }
 
     /// An object that is held was asked for; one that isn't is passed over.
@@ -140,7 +141,9 @@ package struct PolicyHost<Tag: Sendable>: Sendable {
             add(-resident.bytes, of: resident.namespace)
             flows.evictions += 1
         case .demote(let key, let bytes):
-            guard !resident.isDemoted, resident.isDemotable, demotion?.bytes(of: resident.bytes) == bytes, bytes < resident.bytes else {
+            guard !resident.isDemoted, resident.isDemotable, demotion?.bytes(of: resident.bytes) == bytes,
+                bytes < resident.bytes
+            else {
                 note(.idleDemotion(key))
                 return false
             }

@@ -20,9 +20,7 @@ final class NextUses {
 
     init(_ source: any TraceSource) throws(TesseraError) {
         path = FileManager.default.temporaryDirectory.appendingPathComponent("tessera-\(UUID().uuidString)").path
-        guard FileManager.default.createFile(atPath: path, contents: nil, attributes: [.posixPermissions: 0o600]),
-            let handle = FileHandle(forUpdatingAtPath: path)
-        else {
+        guard let handle = newFile(path, permissions: 0o600, readable: true) else {
             throw TesseraError(.io, "the file \(path) can't be created; set TMPDIR to a folder that may be written to")
         }
         // Without a name it takes no room once the process is gone, however it ends.

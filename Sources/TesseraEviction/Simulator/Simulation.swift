@@ -185,7 +185,8 @@ extension SimulationReport {
         for lane in lanes where !lane.cache.violations.isEmpty {
             notes.append(
                 "\(lane.result.policy) at \(lane.cache.capacity) bytes did what a policy may not do, "
-                    + "\(lane.cache.violations.count) times or more, and its figures mean nothing: \(lane.cache.violations[0])")
+                    + "\(lane.cache.violations.count) times or more, and its figures mean nothing: \(lane.cache.violations[0])"
+            )
         }
     }
 }

@@ -56,7 +56,9 @@ struct RankedObjects<Mark: Sendable>: Sendable {
         guard isSpared(key(first)) else { return first }
         // Places whose parents are all spared; the best of them is the next in order.
         var edge = [0]
-        while edge.count <= Self.widestEdge, let best = edge.indices.min(by: { heap[edge[$0]].precedes(heap[edge[$1]]) }) {
+        while edge.count <= Self.widestEdge,
+            let best = edge.indices.min(by: { heap[edge[$0]].precedes(heap[edge[$1]]) })
+        {
             let place = edge[best]
             let slot = Slot(index: heap[place].index)
             guard isSpared(key(slot)) else { return slot }

@@ -18,12 +18,7 @@ public struct TraceWriter: ~Copyable {
 
     /// Creates a file, or empties it. Nobody but its owner may read it: keys tell who asked for the same.
     public init(_ path: String) throws(TesseraError) {
-        guard FileManager.default.createFile(atPath: path, contents: nil, attributes: [.posixPermissions: 0o600]),
-            let handle = FileHandle(forWritingAtPath: path)
-        else {
-            throw TesseraError(
-                .io, "the trace \(path) can't be created; does its folder exist, and may you write there?")
-        }
+        guard let handle = newFile(path, permissions: 0o600) else { throw cannotCreate(path) }
         self.init(handle, path, end: 0, Array(Self.header.utf8))
     }
 
@@ -139,12 +134,7 @@ extension OracleGeneralTrace {
     private static func create(_ trace: some Trace, _ path: String) throws(TesseraError) -> Int {
         let nextUses = try NextUses(trace.open())
         var (source, requests) = (try trace.open(), 0)
-        guard FileManager.default.createFile(atPath: path, contents: nil),
-            let handle = FileHandle(forWritingAtPath: path)
-        else {
-            throw TesseraError(
-                .io, "the trace \(path) can't be created; does its folder exist, and may you write there?")
-        }
+        guard let handle = newFile(path) else { throw cannotCreate(path) }
         while true {
             let batch = try source.next(Simulation.batch)
             guard !batch.isEmpty else { return requests }
@@ -174,9 +164,16 @@ extension OracleGeneralTrace {
     }
 }
 
+private func cannotCreate(_ path: String) -> TesseraError {
+    TesseraError(.io, "the trace \(path) can't be created; does its folder exist, and may you write there?")
+}
+
 /// Lets `body` write a file beside the one that is wanted, and puts it in its place when it is whole. A trace may be turned
 /// into itself so, and what was there before is not lost to a failure.
 private func replacing<R>(_ path: String, _ body: (String) throws(TesseraError) -> R) throws(TesseraError) -> R {
+    var status = stat()
+    // A pipe or a device has no other in its place.
+    if stat(path, &status) == 0, status.st_mode & S_IFMT != S_IFREG { return try body(path) }
     let partial = path + ".partial"
     do throws(TesseraError) {
         let result = try body(partial)
