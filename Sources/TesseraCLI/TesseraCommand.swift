@@ -18,7 +18,7 @@ struct TesseraCommand: AsyncParsableCommand {
 
             Exit codes: 0 success, 64 wrong usage or input, 65 a damaged file or a prompt that is too long, \
             66 something is not there, 69 not supported, 73 no room on the disk or under the cap, 74 any other \
-            input or output error, 75 the store is in use, 130 cancelled.
+            input or output error, 75 the store is in use or there is too much to do, 130 cancelled.
             """,
         subcommands: [
             Warm.self, Ask.self, Gate.self, Calibrate.self, StoreCommand.self, Doctor.self, Simulate.self,
@@ -61,7 +61,7 @@ extension TesseraError.Code {
         case .notFound: 66
         case .unsupported: 69
         case .full: 73
-        case .locked: 75
+        case .locked, .busy: 75
         case .cancelled: 130
         default: 74
         }

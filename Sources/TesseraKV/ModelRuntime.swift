@@ -25,4 +25,28 @@ public protocol ModelRuntime: AnyObject, Sendable {
     func prefill(
         _ call: PartialPrefill, over buffer: KVBuffer, observer: (any LayerObserver)?
     ) throws(TesseraError) -> PrefillOutput
+
+    /// Computes the next token of several answers at once.
+    ///
+    /// A runtime lets it go before a prompt that is being computed, so that answers which are being read don't stall.
+    /// By default each step is a ``prefill(_:over:observer:)`` of its own.
+    ///
+    /// - Parameter steps: At least one; no two of them share a buffer.
+    /// - Returns: Logits of shape (step, vocabulary): those of each step alone to rounding.
+    /// - Throws: ``TesseraError`` as ``prefill(_:over:observer:)``; which step was at fault is not said.
+    func decode(_ steps: [DecodeStep]) throws(TesseraError) -> [Float]
+}
+
+extension ModelRuntime {
+    /// One step after the other.
+    public func decode(_ steps: [DecodeStep]) throws(TesseraError) -> [Float] {
+        var logits: [Float] = []
+        for step in steps {
+            let call = PartialPrefill(
+                input: .tokens([step.token]), slots: [step.slot], keyCount: step.slot + 1, logits: .last,
+                parallel: step.parallel)
+            logits += try prefill(call, over: step.buffer, observer: nil).logits
+        }
+        return logits
+    }
 }

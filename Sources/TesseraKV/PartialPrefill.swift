@@ -59,9 +59,12 @@ public struct PrefillOutput: Sendable {
     public var slots: [Int]
     /// For each layer, the number of rows that went through attention and feed-forward in it.
     public var computedRows: [Int]
+    /// How long the call stood aside for steps of other answers.
+    public var waited: Duration
 
     /// Makes an output of all its parts.
-    public init(logits: [Float], slots: [Int], computedRows: [Int]) {
+    public init(logits: [Float], slots: [Int], computedRows: [Int], waited: Duration = .zero) {
+        self.waited = waited
         self.logits = logits
         self.slots = slots
         self.computedRows = computedRows

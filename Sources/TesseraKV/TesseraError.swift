@@ -8,7 +8,7 @@ public struct TesseraError: Error, Sendable, Equatable, CustomStringConvertible 
     /// The kind of failure; callers decide by it, the command line turns it into an exit code.
     public struct Code: Sendable, Hashable, CustomStringConvertible {
         private enum Kind: String {
-            case invalidInput, unsupported, corrupt, notFound, tooLong, locked, full, io, cancelled
+            case invalidInput, unsupported, corrupt, notFound, tooLong, locked, full, busy, io, cancelled
         }
         private let kind: Kind
         private init(_ kind: Kind) { self.kind = kind }
@@ -27,6 +27,8 @@ public struct TesseraError: Error, Sendable, Equatable, CustomStringConvertible 
         public static let locked = Code(.locked)
         /// A disk or a cap that has no room left.
         public static let full = Code(.full)
+        /// Too much to do at once; the same call may go through later.
+        public static let busy = Code(.busy)
         /// Any other failure of the operating system or of a storage library.
         public static let io = Code(.io)
         /// Work that was stopped on request.

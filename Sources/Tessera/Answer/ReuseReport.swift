@@ -16,6 +16,8 @@ public struct ReuseReport: Sendable, Codable, Equatable {
         public var retrieve = 0.0
         /// Turning text into ids.
         public var tokenize = 0.0
+        /// Waiting for other requests' prompts.
+        public var queue = 0.0
         /// Finding records, choosing among them and deciding what is computed.
         public var plan = 0.0
         /// Reading and verifying records.

@@ -56,7 +56,7 @@ extension ContextCache {
         let sources = readingOrder(Array(fitting))
         let prompt = Prompt(system: options.system, contexts: sources.map(\.text), question: question)
         let seconds = watch.lap()
-        var answer = try answer(prompt, options: options.answer, onText: onText)
+        var answer = try await answer(prompt, options: options.answer, onText: onText)
         answer.report.stages.retrieve = seconds
         answer.report.timeToFirstToken += seconds
         return SourcedAnswer(answer: answer, sources: sources)

@@ -4,7 +4,7 @@ internal import TesseraKV
 internal import TesseraReuse
 
 /// A prompt whose stored KV is found and whose computation is planned.
-struct AssembledRequest {
+struct AssembledRequest: Sendable {
     /// The prompt's ids, in the order of the buffer's slots.
     private(set) var ids: [TokenID]
     /// The keys and values of this request alone.
@@ -28,7 +28,7 @@ struct AssembledRequest {
     let streamer: LayerStreamer
 
     /// What came of running the prompt.
-    struct Outcome {
+    struct Outcome: Sendable {
         var output: PrefillOutput
         /// The deviation of each candidate in the layer that compared by attention, where one did.
         var deviations: [Int: Float]

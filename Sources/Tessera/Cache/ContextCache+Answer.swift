@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 
 internal import Logging
+internal import Synchronization
 public import TesseraKV
 internal import TesseraReuse
 internal import TesseraRuntime
+internal import TesseraStore
 
 extension ContextCache {
     /// Answers a prompt.
@@ -12,53 +14,101 @@ extension ContextCache {
     /// is out, it and the prompt's leading run are kept for the next time. Where `exact` was asked for, or nothing else has
     /// passed the quality gate, chunks are of no use, and only the leading run is kept.
     ///
+    /// Several answers may be asked for at once: their prompts are computed one after the other, those of which more is
+    /// stored first (``SchedulingOptions``), and the answers are written together.
+    ///
     /// - Parameters:
     ///   - prompt: System text, contexts and question.
     ///   - options: Assembly, sampling and limits. Without an assembly the model's quality gate and the cost model decide.
-    ///   - onText: Gets each piece of the answer as soon as it is known, always whole characters.
+    ///   - onText: Gets each piece of the answer as soon as it is known, always whole characters. It is called on the thread
+    ///     that writes all answers, and has to be quick.
     /// - Returns: The answer with a report of what was reused.
     /// - Throws: ``TesseraError``: `tooLong` for a prompt that exceeds the model's context, `invalidInput` for options
-    ///   out of range and for an assembly that the quality gate has not passed, `cancelled` when the task is.
+    ///   out of range and for an assembly that the quality gate has not passed, `busy` where too many requests wait,
+    ///   `cancelled` when the task is.
     public func answer(
         _ prompt: Prompt, options: AnswerOptions = .init(), onText: (@Sendable (String) -> Void)? = nil
-    ) throws(TesseraError) -> Answer {
+    ) async throws(TesseraError) -> Answer {
+        let response = try await respond(to: promptTokens(prompt), options: options) { piece in
+            if !piece.text.isEmpty { onText?(piece.text) }
+        }
+        var answer = response.answer
+        answer.report.capturedTokenLayers = await keep(response)
+        return answer
+    }
+
+    /// Answers a prompt, and leaves it to the caller to have kept what was missing once the answer is out
+    /// (``keep(_:)``).
+    ///
+    /// - Parameters:
+    ///   - tokens: The prompt.
+    ///   - onPiece: Gets each token with the text that it completes, on the thread that writes all answers.
+    func respond(
+        to tokens: PromptTokens, options: AnswerOptions, onPiece: @escaping @Sendable (TokenGenerator.Piece) -> Void
+    ) async throws(TesseraError) -> Response {
         var watch = Stopwatch()
         let (assembly, gating, reason) = try gatedAssembly(options)
-        let tokens = promptTokens(prompt)
         recordTrace(of: tokens)
         var report = ReuseReport(assembly)
         report.explanation.reason = reason
         report.stages.tokenize = watch.lap()
 
         let room = try room(for: tokens, as: assembly, answer: options.maximumTokens)
-        let (request, outcome) = try prefill(
-            tokens, as: assembly, room: room, gating: gating, logits: .last, watch: &watch, report: &report)
+        let turn = try await scheduler.admit(errand(of: tokens, room: room))
+        defer { turn.finishComputing() }
+        report.stages.queue = watch.lap()
+        let (request, outcome) = try await prefill(
+            tokens, as: assembly, room: room, gating: gating, logits: .last, turn: turn, watch: &watch,
+            report: &report)
+        turn.finishComputing()
         let repair = DecodeRepair(request, after: outcome, assembly: assembly, model: model)
         var generator = TokenGenerator(
             runtime, over: request.buffer, after: outcome.output.logits, slot: request.ids.count,
             position: request.nextPosition, sampling: options.sampling,
             limits: .init(maximum: room, stopTexts: options.stops), parallel: request.parallel, companion: repair)
-        var text = ""
-        var piece = try generator.next()
-        report.stages.prefill = watch.lap()
+        let first = try generator.next()
+        report.stages.prefill += watch.lap()
         report.timeToFirstToken = watch.total
-        while let new = piece {
-            text += new.text
-            if !new.text.isEmpty { onText?(new.text) }
-            piece = try generator.next()
+        let text = Mutex(first?.text ?? "")
+        if let first { onPiece(first) }
+        let draft = AnswerDraft(generator) { piece in
+            text.withLock { $0 += piece.text }
+            onPiece(piece)
         }
+        let (written, ending) = try await scheduler.decoder.finish(draft)
         report.stages.decode = watch.lap()
+        guard ending != .cancelled else { throw TesseraError(.cancelled, "the request was cancelled") }
         report.repairedTokens = repair?.repaired ?? 0
         report.effectiveRecompute += Double(report.repairedTokens) / Double(max(1, report.reusedTokens))
-        guard let ending = generator.end, ending != .cancelled else {
-            throw TesseraError(.cancelled, "the request was cancelled")
-        }
         learn(from: request, outcome, report)
-        if options.keepsMisses {
-            report.capturedTokenLayers = keepMisses(of: tokens, after: request) * model.layout.layers
-        }
+        return Response(
+            answer: Answer(text: text.withLock { $0 }, tokens: written, ending: ending, report: report),
+            prompt: tokens, request: request, turn: turn, keepsMisses: options.keepsMisses)
+    }
+
+    /// Keeps what an answered prompt had to compute, as far as that was wanted, and gives its place in the scheduler back.
+    ///
+    /// - Returns: The rows computed for it, summed over layers.
+    @discardableResult
+    func keep(_ response: Response) async -> Int {
+        defer { response.turn.end() }
+        let computed = response.keepsMisses ? await keepMisses(of: response.prompt, after: response.request) : 0
         saveRates(after: 16)
-        return Answer(text: text, tokens: generator.tokens, ending: ending, report: report)
+        return computed * model.layout.layers
+    }
+
+    /// What a request waits in line with.
+    private func errand(of tokens: PromptTokens, room: Int) -> WaitingLine.Errand {
+        .request(
+            stored: storedShare(of: tokens),
+            bytes: (tokens.ids.count + room) * 2 * model.layout.width * model.layout.layers * 4)
+    }
+
+    /// The share of a prompt's tokens whose KV is in the store.
+    private func storedShare(of tokens: PromptTokens) -> Double {
+        let keys = tokens.contexts.map { key(of: Array(tokens.ids[$0])) }
+        let stored = zip(tokens.contexts, (try? store.contains(keys)) ?? []).reduce(0) { $0 + ($1.1 ? $1.0.count : 0) }
+        return Double(stored) / Double(max(1, tokens.ids.count))
     }
 
     /// The logits of a prompt, for those who sample, score or compare on their own. The quality gate does not matter
@@ -73,16 +123,19 @@ extension ContextCache {
     /// - Throws: ``TesseraError`` as ``answer(_:options:onText:)``.
     public func logits(
         of prompt: Prompt, assembly: Assembly = .default, all: Bool = false
-    ) throws(TesseraError) -> (logits: [Float], slots: [Int], report: ReuseReport) {
+    ) async throws(TesseraError) -> (logits: [Float], slots: [Int], report: ReuseReport) {
         var watch = Stopwatch()
         let tokens = promptTokens(prompt)
         _ = try room(for: tokens, as: assembly, answer: 0)
         var report = ReuseReport(assembly)
         report.stages.tokenize = watch.lap()
-        let (request, outcome) = try prefill(
+        let turn = try await scheduler.admit(errand(of: tokens, room: 0))
+        defer { turn.end() }
+        report.stages.queue = watch.lap()
+        let (request, outcome) = try await prefill(
             tokens, as: assembly, room: 0, reusesPrefix: !(all && assembly == .exact), logits: all ? .all : .last,
-            watch: &watch, report: &report)
-        report.stages.prefill = watch.lap()
+            turn: turn, watch: &watch, report: &report)
+        report.stages.prefill += watch.lap()
         report.timeToFirstToken = watch.total
         learn(from: request, outcome, report)
         return (outcome.output.logits, all ? outcome.output.slots : [request.ids.count - 1], report)
@@ -115,17 +168,25 @@ extension ContextCache {
     /// everything is begun again without it, before anybody has seen any of it.
     private func prefill(
         _ tokens: PromptTokens, as assembly: Assembly, room: Int, reusesPrefix: Bool = true,
-        gating: Gating = .ungated, logits: PartialPrefill.Logits, watch: inout Stopwatch, report: inout ReuseReport
-    ) throws(TesseraError) -> (AssembledRequest, AssembledRequest.Outcome) {
-        defer { distrusted = [] }
+        gating: Gating = .ungated, logits: PartialPrefill.Logits, turn: Turn, watch: inout Stopwatch,
+        report: inout ReuseReport
+    ) async throws(TesseraError) -> (AssembledRequest, AssembledRequest.Outcome) {
+        let encoded = try await encodeMissing(of: tokens, as: assembly, turn: turn)
+        report.stages.prefill += watch.lap()
+        var distrusted: Set<ChunkKey> = []
         while true {
             var attempt = report
             let request = try assemble(
-                tokens, as: assembly, room: room, reusesPrefix: reusesPrefix, gating: gating, report: &attempt)
+                tokens, as: assembly, room: room, reusesPrefix: reusesPrefix, gating: gating, encoded: encoded,
+                distrusting: distrusted, report: &attempt)
             _ = watch.lap()
             do throws(TesseraError) {
-                let outcome = try request.prefill(runtime, logits: logits, report: &attempt)
-                report = attempt
+                let (planned, runtime) = (attempt, runtime)
+                let (outcome, run) = try await turn.compute { () throws(TesseraError) in
+                    var run = planned
+                    return (try request.prefill(runtime, logits: logits, report: &run), run)
+                }
+                report = run
                 return (request, outcome)
             } catch {
                 let lost = request.streamer.lost.subtracting(distrusted)
@@ -135,6 +196,21 @@ extension ContextCache {
                 knownVariants.removeAll()
             }
         }
+    }
+
+    /// Encodes the contexts that are to stand side by side and are not in the store: they can't be computed within the
+    /// prompt.
+    private func encodeMissing(
+        of tokens: PromptTokens, as assembly: Assembly, turn: Turn
+    ) async throws(TesseraError) -> [EncodedChunk] {
+        guard case .parallel = assembly else { return [] }
+        let missing = find(tokens, behind: 0, for: .none, use: .isolated).filter { $0.candidates.isEmpty }
+        var encoded: [EncodedChunk] = []
+        for context in missing {
+            let (ids, encoder) = (Array(tokens.ids[context.slots]), chunkEncoder)
+            encoded.append(try await turn.compute { () throws(TesseraError) in try encoder.encode(ids) })
+        }
+        return encoded
     }
 
     /// How many of `answer` tokens fit behind a prompt. Contexts that share their positions take no more room than the
@@ -167,7 +243,7 @@ extension ContextCache {
         if case .question = request.plan.selection.choice { return }
         guard request.encoded.isEmpty, heldChunks.isEmpty else { return }
         learn { rates in
-            rates.learn(work, seconds: outcome.seconds - outcome.stall)
+            rates.learn(work, seconds: outcome.seconds - outcome.stall - outcome.output.waited.seconds)
             guard request.streamer.work.records > 0 else { return }
             rates.learn(request.streamer.work, seconds: report.stages.load)
             rates.learn(placing: request.streamer.work, seconds: request.streamer.seconds)

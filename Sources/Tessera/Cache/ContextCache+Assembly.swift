@@ -11,9 +11,11 @@ extension ContextCache {
     ///   - room: Slots behind the prompt.
     ///   - reusesPrefix: Whether a stored leading run is used; it has no rows of its own.
     ///   - gating: What the quality gate has to say in it.
+    ///   - encoded: Contexts that were encoded for this prompt alone, to stand side by side with others.
+    ///   - distrusted: Records that failed to load before.
     func assemble(
         _ tokens: PromptTokens, as assembly: Assembly, room: Int, reusesPrefix: Bool = true, gating: Gating = .ungated,
-        report: inout ReuseReport
+        encoded: [EncodedChunk] = [], distrusting distrusted: Set<ChunkKey> = [], report: inout ReuseReport
     ) throws(TesseraError) -> AssembledRequest {
         try assembly.validate(layers: model.layout.layers)
         var watch = Stopwatch()
@@ -21,7 +23,9 @@ extension ContextCache {
         case .exact:
             let prefix = reusesPrefix ? storedPrefix(of: tokens) : nil
             report.stages.plan += watch.lap()
-            return try stitch(tokens, .none, ratio: 0, found: [], prefix: prefix, room: room, report: &report)
+            return try stitch(
+                tokens, .none, ratio: 0, found: [], prefix: prefix, distrusting: distrusted, room: room, report: &report
+            )
         case .stitched(let selector, let ratio, let use):
             let prefix = reusesPrefix ? storedPrefix(of: tokens) : nil
             let found = find(
@@ -30,19 +34,23 @@ extension ContextCache {
             guard gating == .free else {
                 report.stages.plan += watch.lap()
                 return try stitch(
-                    tokens, selector, ratio: ratio, found: found, prefix: prefix, room: room, report: &report)
+                    tokens, selector, ratio: ratio, found: found, prefix: prefix, distrusting: distrusted, room: room,
+                    report: &report)
             }
             let planned = plan(tokens, selector, ratio: ratio, found: found, prefix: prefix)
             if planned.path == .stitched {
                 report.restart(.stitched(selector, ratio: planned.ratio, variants: use), planned)
                 report.stages.plan += watch.lap()
                 return try stitch(
-                    tokens, selector, ratio: planned.ratio, found: found, prefix: prefix, room: room, report: &report)
+                    tokens, selector, ratio: planned.ratio, found: found, prefix: prefix, distrusting: distrusted,
+                    room: room,
+                    report: &report)
             }
             report.restart(.exact, planned)
             report.stages.plan += watch.lap()
             var request = try stitch(
-                tokens, .none, ratio: 0, found: [], prefix: prefix, room: room, report: &report)
+                tokens, .none, ratio: 0, found: [], prefix: prefix, distrusting: distrusted, room: room, report: &report
+            )
             // The next request shall find what this one could not use.
             request.misses = found.filter(\.candidates.isEmpty).map(\.slots)
             report.misses = request.misses.count
@@ -50,7 +58,8 @@ extension ContextCache {
             return request
         case .parallel(let temperature, let scale):
             return try setSideBySide(
-                tokens, temperature: temperature, scale: scale, room: room, report: &report)
+                tokens, temperature: temperature, scale: scale, encoded: encoded, distrusting: distrusted, room: room,
+                report: &report)
         }
     }
 
@@ -61,12 +70,11 @@ extension ContextCache {
     ///   - storedPrefix: The stored leading run to begin with; nil for none.
     private func stitch(
         _ tokens: PromptTokens, _ selector: Selector, ratio: Double, found: [FoundContext],
-        prefix storedPrefix: StoredChunk?,
-        room: Int, report: inout ReuseReport
+        prefix storedPrefix: StoredChunk?, distrusting distrusted: Set<ChunkKey>, room: Int, report: inout ReuseReport
     ) throws(TesseraError) -> AssembledRequest {
         var watch = Stopwatch()
         let prefix = storedPrefix.flatMap { chunk in
-            trusted("a prefix record") { () throws(TesseraError) in try load(chunk) }
+            trusted("a prefix record") { () throws(TesseraError) in try load(chunk, distrusting: distrusted) }
         }
         let prefixLength = prefix?.tokenCount ?? 0
         var chosen: [(chunk: any LayerSource, reused: ReusedChunk)] = []
@@ -77,7 +85,7 @@ extension ContextCache {
         // A context that a lost prefix would have covered is computed like any other.
         for slots in tokens.contexts where slots.upperBound > prefixLength {
             let context = found.first { $0.slots == slots }
-            let (decision, hit) = choose(context, slots)
+            let (decision, hit) = choose(context, slots, distrusting: distrusted)
             decisions.append(decision)
             if let hit { chosen.append(hit) } else if context != nil { misses.append(slots) }
         }
@@ -119,7 +127,7 @@ extension ContextCache {
 
     /// Which of a context's stored KVs is used, loaded; none where it is to be computed.
     private func choose(
-        _ context: FoundContext?, _ slots: Range<Int>
+        _ context: FoundContext?, _ slots: Range<Int>, distrusting distrusted: Set<ChunkKey>
     ) -> (decision: ContextDecision, hit: (chunk: any LayerSource, reused: ReusedChunk)?) {
         guard let context else {
             return (ContextDecision(.computed, tokens: slots.count, reason: "everything is computed"), nil)
@@ -139,7 +147,7 @@ extension ContextCache {
                 decision.reason = obstacle
                 return (decision, nil)
             }
-            guard let chunk = load(candidate) else { continue }
+            guard let chunk = load(candidate, distrusting: distrusted) else { continue }
             shelf.use(candidate.key, overhead: candidate.fit.overhead)
             store.noteShare(candidate.fit.overhead, of: candidate.key)
             return (decision, (chunk, candidate.reused(in: slots)))
@@ -150,7 +158,8 @@ extension ContextCache {
 
     /// A prompt whose contexts share their positions.
     private func setSideBySide(
-        _ tokens: PromptTokens, temperature: Double, scale: Double, room: Int, report: inout ReuseReport
+        _ tokens: PromptTokens, temperature: Double, scale: Double, encoded fresh: [EncodedChunk],
+        distrusting distrusted: Set<ChunkKey>, room: Int, report: inout ReuseReport
     ) throws(TesseraError) -> AssembledRequest {
         var watch = Stopwatch()
         let layout = ParallelLayout(tokens, behind: fingerprint.recipe)
@@ -160,7 +169,7 @@ extension ContextCache {
         var encoded: [EncodedChunk] = []
         var decisions: [ContextDecision] = []
         for (context, slots) in zip(found, layout.contexts) {
-            let stored = context.candidates.first.flatMap { load($0) }
+            let stored = context.candidates.first.flatMap { load($0, distrusting: distrusted) }
             let reason = stored == nil ? "the store does not have it" : "its KV was encoded alone"
             decisions.append(
                 ContextDecision(stored == nil ? .computed : .isolated, tokens: slots.count, reason: reason))
@@ -168,7 +177,10 @@ extension ContextCache {
             if let stored {
                 source = stored
             } else {
-                let chunk = try chunkEncoder.encode(Array(layout.ids[slots]))
+                let ids = Array(layout.ids[slots])
+                // One whose record was lost meanwhile is encoded here and now.
+                let known = fresh.first { $0.tokens == ids }
+                let chunk = if let known { known } else { try chunkEncoder.encode(ids) }
                 encoded.append(chunk)
                 source = chunk
             }

@@ -155,21 +155,23 @@ extension ContextCache {
     static let mostKnownChunks = 4096
 
     /// Loads a record; nil, and a word to the log, where it can't be trusted.
-    func load(_ candidate: FoundContext.Candidate) -> (any LayerSource)? {
+    func load(_ candidate: FoundContext.Candidate, distrusting distrusted: Set<ChunkKey>) -> (any LayerSource)? {
         guard !distrusted.contains(candidate.key) else { return nil }
         return trusted("a chunk") { () throws(TesseraError) -> (any LayerSource)? in
             switch candidate.place {
             case .held(let chunk): return chunk
-            case .isolated(let chunk): return try load(chunk)
+            case .isolated(let chunk): return try load(chunk, distrusting: distrusted)
             case .contextual(let variant):
                 let chunk = try store.chunk(of: variant, fingerprint: fingerprintDigest, tokens: candidate.tokens)
                 guard let chunk else { return nil }
-                return try load(chunk)
+                return try load(chunk, distrusting: distrusted)
             }
         }
     }
 
-    func load(_ chunk: StoredChunk) throws(TesseraError) -> StoredSource? {
+    func load(
+        _ chunk: StoredChunk, distrusting distrusted: Set<ChunkKey>
+    ) throws(TesseraError) -> StoredSource? {
         guard chunk.layout == model.layout, !distrusted.contains(chunk.key) else { return nil }
         guard let streamed = try store.stream(chunk) else { return nil }
         guard let codec = StoreCodec.codec(named: streamed.codec) else {

@@ -6,11 +6,11 @@ internal import TesseraReuse
 extension ContextCache {
     /// Runs a prompt to its first logits, then the ideal beside it: a prefill that computes as many tokens in each
     /// layer, behind keys that lie in the buffer already.
-    package func measure(_ prompt: Prompt, assembly: Assembly) throws(TesseraError) -> (
+    package func measure(_ prompt: Prompt, assembly: Assembly) async throws(TesseraError) -> (
         report: ReuseReport, ideal: Double
     ) {
         let tokens = promptTokens(prompt)
-        let report = try logits(of: prompt, assembly: assembly).report
+        let report = try await logits(of: prompt, assembly: assembly).report
         var planned = ReuseReport(assembly)
         let request = try assemble(tokens, as: assembly, room: 0, report: &planned)
         // All stored KV is placed, and the pages of the buffer are there, before the clock starts.

@@ -14,8 +14,8 @@ internal import TesseraStore
 /// print(answer.text, answer.report.timeToFirstToken)
 /// ```
 ///
-/// One request is computed at a time, the others wait. All work blocks a thread that belongs to the cache, none of
-/// Swift's cooperative pool.
+/// Several requests may be under way: prompts are computed one at a time, answers are written together. All work blocks
+/// threads that belong to the cache, none of Swift's cooperative pool.
 public actor ContextCache {
     /// What there is to know of the model.
     public nonisolated let model: ModelDescription
@@ -28,6 +28,8 @@ public actor ContextCache {
 
     let runtime: any ModelRuntime
     let store: ChunkStore
+    /// Shares the runtime out among requests.
+    package nonisolated let scheduler: RequestScheduler
     let layouts: PromptLayouts
     /// What new records are made with.
     let codec: any KVCodec
@@ -37,10 +39,10 @@ public actor ContextCache {
     let chunkEncoder: ChunkEncoder
     /// The variants of chunks that were looked up before.
     var knownVariants: [ChunkKey: [KnownVariant]] = [:]
+    /// Chunks that are being computed, with those who wait for them.
+    var claims: [ChunkKey: [CheckedContinuation<Void, Never>]] = [:]
     /// Chunks that are held in memory for a bench.
     var heldChunks: [ChunkKey: [EncodedChunk]] = [:]
-    /// Records that failed to load within the request under way.
-    var distrusted: Set<ChunkKey> = []
     /// What stored chunks are worth.
     var shelf: VariantShelf
     /// The most bytes that chunks may take; nil for no limit but the store's.
@@ -129,8 +131,11 @@ public actor ContextCache {
         try self.init(runtime: engine, store: other.store, options: options)
     }
 
-    private init(runtime: any ModelRuntime, store: ChunkStore, options: ContextCacheOptions) throws(TesseraError) {
+    private init(
+        runtime: any ModelRuntime, store: ChunkStore, options: ContextCacheOptions, scheduler: RequestScheduler? = nil
+    ) throws(TesseraError) {
         self.runtime = runtime
+        self.scheduler = scheduler ?? RequestScheduler(runtime, options: options.scheduling)
         self.store = store
         self.options = options
         codec = options.storeCodec.codec

@@ -76,6 +76,8 @@ public struct ContextCacheOptions: Sendable {
     /// In how many of its contexts a chunk's attention is seen for ``StoredScore``, once the answer is out, where requests
     /// go by it. Each costs a prefill of the chunk.
     public var scorePasses: Int
+    /// How many requests are worked on at once, and in which order.
+    public var scheduling: SchedulingOptions
     /// Whether the model's weights are digested anew, though the file looks the same as before.
     public var verifiesModel: Bool
     /// The prompt template in the place of the model's own; nil for the model's own.
@@ -91,7 +93,7 @@ public struct ContextCacheOptions: Sendable {
         evictionPolicy: PolicyKind = .value, timeToLive: Double? = nil, quotas: [String: Int] = [:],
         admissionUses: Int = 1, demotionCodec: StoreCodec? = nil, traceFile: String? = nil,
         chunkBudget: Int? = nil, contextualVariants: Int = 0, scorePasses: Int = 4,
-        verifiesModel: Bool = false, template: String? = nil,
+        scheduling: SchedulingOptions = .init(), verifiesModel: Bool = false, template: String? = nil,
         logger: Logger = Logger(label: "tessera")
     ) {
         self.precision = precision
@@ -112,6 +114,7 @@ public struct ContextCacheOptions: Sendable {
         self.chunkBudget = chunkBudget
         self.contextualVariants = contextualVariants
         self.scorePasses = scorePasses
+        self.scheduling = scheduling
         self.verifiesModel = verifiesModel
         self.template = template
         self.logger = logger

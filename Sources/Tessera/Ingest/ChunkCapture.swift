@@ -38,14 +38,14 @@ final class ChunkCapture: LayerObserver {
     ) throws(TesseraError) -> EncodedChunk {
         let capture = ChunkCapture(
             layout: runtime.model.layout, codec: codec, captured: captured, behind: segments)
-        _ = try runtime.prefill(
+        let output = try runtime.prefill(
             PartialPrefill(
                 input: .tokens(tokens), slots: Array(slot..<captured.upperBound), keyCount: captured.upperBound,
                 logits: .none),
             over: buffer, observer: capture)
         return EncodedChunk(
             tokens: Array(tokens.suffix(captured.count)), layers: capture.records, codec: codec,
-            statistics: capture.tally?.statistics)
+            statistics: capture.tally?.statistics, waited: output.waited)
     }
 
     /// All chunks before it.

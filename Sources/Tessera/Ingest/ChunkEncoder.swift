@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
+internal import Synchronization
 internal import TesseraKV
 internal import TesseraReuse
 internal import TesseraStore
@@ -7,15 +8,20 @@ internal import TesseraStore
 /// Computes the KV of runs of tokens behind a fixed prefix, and gives it out as layer records.
 ///
 /// With the recipe as prefix it encodes chunks, alone or behind other chunks; with none it encodes a prompt's leading
-/// run.
-final class ChunkEncoder {
+/// run. It encodes one at a time; calls from elsewhere wait.
+final class ChunkEncoder: Sendable {
+    private struct State {
+        /// Holds the prefix's KV.
+        var buffer: KVBuffer?
+        /// The neighbours whose KV lies in the buffer behind the prefix.
+        var lying: [TokenID] = []
+    }
+
     private let kind: RecordKind
     private let runtime: any ModelRuntime
     private let codec: any KVCodec
     private let prefix: [TokenID]
-    private var buffer: KVBuffer?
-    /// The neighbours whose KV lies in the buffer behind the prefix.
-    private var lying: [TokenID] = []
+    private let state = Mutex(State())
 
     init(kind: RecordKind, runtime: any ModelRuntime, codec: any KVCodec, prefix: [TokenID]) {
         self.kind = kind
@@ -42,14 +48,23 @@ final class ChunkEncoder {
             let slot = segments.last?.upperBound ?? prefix.count
             segments.append(slot..<slot + neighbour.count)
         }
-        let buffer = try prepared(capacity: total)
+        return try state.withLock { (state) throws(TesseraError) in
+            try encode(tokens, from: start, behind: before, segments, &state)
+        }
+    }
+
+    private func encode(
+        _ tokens: [TokenID], from start: Int, behind before: [TokenID], _ segments: [Range<Int>], _ state: inout State
+    ) throws(TesseraError) -> EncodedChunk {
+        let total = start + tokens.count
+        let buffer = try prepared(capacity: total, &state)
         // Chunks that are encoded behind the same neighbours one after the other compute those once.
-        let isReady = before == lying
-        lying = []
+        let isReady = before == state.lying
+        state.lying = []
         let chunk = try ChunkCapture.run(
             runtime, codec, tokens: isReady ? tokens : before + tokens, from: isReady ? start : prefix.count,
             capturing: start..<total, behind: segments, over: buffer)
-        lying = before
+        state.lying = before
         return chunk
     }
 
@@ -67,16 +82,17 @@ final class ChunkEncoder {
     }
 
     /// A buffer that holds the prefix's KV; the same one as long as it is large enough.
-    private func prepared(capacity: Int) throws(TesseraError) -> KVBuffer {
-        if let buffer, buffer.capacity >= capacity { return buffer }
-        let fresh = try KVBuffer(layout: runtime.model.layout, capacity: max(capacity, 2 * (buffer?.capacity ?? 0)))
+    private func prepared(capacity: Int, _ state: inout State) throws(TesseraError) -> KVBuffer {
+        if let buffer = state.buffer, buffer.capacity >= capacity { return buffer }
+        let fresh = try KVBuffer(
+            layout: runtime.model.layout, capacity: max(capacity, 2 * (state.buffer?.capacity ?? 0)))
         if !prefix.isEmpty {
             _ = try runtime.prefill(
                 PartialPrefill(
                     input: .tokens(prefix), slots: Array(prefix.indices), keyCount: prefix.count, logits: .none),
                 over: fresh, observer: nil)
         }
-        (buffer, lying) = (fresh, [])
+        (state.buffer, state.lying) = (fresh, [])
         return fresh
     }
 }

@@ -15,6 +15,8 @@ struct EncodedChunk: LayerSource {
     var statistics: ChunkStatistics?
     /// Those chunks.
     var behind: [ChunkKey] = []
+    /// How long its computation stood aside for answers.
+    var waited = Duration.zero
 
     var key: ChunkKey? { nil }
     var tokenCount: Int { tokens.count }

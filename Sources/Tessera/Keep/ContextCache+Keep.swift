@@ -14,28 +14,30 @@ extension ContextCache {
     /// contextual variants are wanted, chunks that no stored variant fits.
     ///
     /// - Returns: How many tokens were computed for it.
-    func keepMisses(of tokens: PromptTokens, after request: AssembledRequest) -> Int {
+    func keepMisses(of tokens: PromptTokens, after request: AssembledRequest) async -> Int {
         var computed = 0
         do throws(TesseraError) {
             if !request.hasPrefix, tokens.leading.count >= Self.shortestPrefix, tokens.leading.count < tokens.ids.count,
                 request.parallel == nil
             {
-                computed += try ingest([PendingRecord(kind: .prefix, tokens: Array(tokens.leading))]).tokens
+                computed += try await ingest([PendingRecord(kind: .prefix, tokens: Array(tokens.leading))]).tokens
             }
             if request.parallel != nil {
                 let chunks = request.encoded
                 try keep(zip(chunks, try wanted(chunks.map(\.tokens))).filter(\.1).map(\.0))
             } else if contextualVariants > 0 {
-                computed += try keepVariants(of: tokens, after: request)
+                computed += try await keepVariants(of: tokens, after: request)
             } else {
                 // One that stands twice in a prompt is asked for once.
                 var seen: Set<[TokenID]> = []
                 let missed = request.misses.map { Array(tokens.ids[$0]) }.filter { seen.insert($0).inserted }
                 let wanted = zip(missed, try wanted(missed)).filter(\.1).map(\.0)
-                computed += try ingest(wanted.map { PendingRecord(kind: .chunk, tokens: $0) }).tokens
+                computed += try await ingest(wanted.map { PendingRecord(kind: .chunk, tokens: $0) }).tokens
             }
             // Variants have seen their contexts already.
-            if request.goesByScores, contextualVariants == 0 { computed += try noteScores(of: tokens, after: request) }
+            if request.goesByScores, contextualVariants == 0 {
+                computed += try await noteScores(of: tokens, after: request)
+            }
         } catch {
             log.warning("what this prompt computed is not kept: \(error.message)")
         }
@@ -59,14 +61,16 @@ extension ContextCache {
 
     /// Captures chunks as they stand in a prompt that was answered: those that were computed in it, and those of which
     /// no stored variant fits. A chunk in front is encoded alone.
-    private func keepVariants(of tokens: PromptTokens, after request: AssembledRequest) throws(TesseraError) -> Int {
+    private func keepVariants(of tokens: PromptTokens, after request: AssembledRequest) async throws(TesseraError)
+        -> Int
+    {
         var computed = 0
         let keys = tokens.contexts.map { key(of: Array(tokens.ids[$0])) }
         for (place, slots) in tokens.contexts.enumerated() {
             let ids = Array(tokens.ids[slots])
             guard place > 0 else {
                 guard request.misses.contains(slots), try wanted([ids]) == [true] else { continue }
-                computed += try ingest([PendingRecord(kind: .chunk, tokens: ids)]).tokens
+                computed += try await ingest([PendingRecord(kind: .chunk, tokens: ids)]).tokens
                 continue
             }
             let before = Array(keys[..<place])
@@ -76,7 +80,7 @@ extension ContextCache {
             let isWanted = request.misses.contains(slots) || (!fits && known.count < contextualVariants)
             guard isWanted, !known.contains(where: { $0.behind == before }) else { continue }
             if known.count >= contextualVariants { try release(known, keeping: contextualVariants - 1) }
-            let chunk = try captured(place, of: tokens, after: request)
+            let chunk = try await captured(place, of: tokens, after: request)
             try put([record(of: chunk, behind: before)])
             knownVariants[keys[place]] = nil
             computed += ids.count
@@ -87,11 +91,14 @@ extension ContextCache {
     /// A context of a prompt that was answered, computed once more over the KV that stood before it there.
     func captured(
         _ place: Int, of tokens: PromptTokens, after request: AssembledRequest
-    ) throws(TesseraError) -> EncodedChunk {
-        let slots = tokens.contexts[place]
-        return try ChunkCapture.run(
-            runtime, codec, tokens: Array(tokens.ids[slots]), from: slots.lowerBound, capturing: slots,
-            behind: Array(tokens.contexts[..<place]), over: request.buffer)
+    ) async throws(TesseraError) -> EncodedChunk {
+        let (slots, before) = (tokens.contexts[place], Array(tokens.contexts[..<place]))
+        let (runtime, codec) = (runtime, codec)
+        return try await compute { () throws(TesseraError) in
+            try ChunkCapture.run(
+                runtime, codec, tokens: Array(tokens.ids[slots]), from: slots.lowerBound, capturing: slots,
+                behind: before, over: request.buffer)
+        }
     }
 
     /// Lets the variants of a chunk go that are worth least.

@@ -42,14 +42,14 @@ extension ContextCache {
     /// Sees the chunks of a prompt that was answered in the context where they stood, those that were not seen often yet.
     ///
     /// - Returns: How many tokens were computed for it.
-    func noteScores(of tokens: PromptTokens, after request: AssembledRequest) throws(TesseraError) -> Int {
+    func noteScores(of tokens: PromptTokens, after request: AssembledRequest) async throws(TesseraError) -> Int {
         var computed = 0
         for (place, slots) in tokens.contexts.enumerated() where place > 0 {
             let ids = Array(tokens.ids[slots])
             let own = key(of: ids)
             let known = scoreNote(of: own, tokens: ids.count)
             guard known?.passes ?? 0 < scorePasses else { continue }
-            let chunk = try captured(place, of: tokens, after: request)
+            let chunk = try await captured(place, of: tokens, after: request)
             computed += ids.count
             guard let seen = chunk.statistics else { continue }
             let note = ScoreNote(
@@ -62,13 +62,15 @@ extension ContextCache {
     /// Sees a chunk behind some runs of other chunks, and adds what was seen to its note.
     ///
     /// - Returns: The bytes of the note; 0 where no run fits the model's context.
-    func noteScores(of chunk: [TokenID], behind runs: [[[TokenID]]]) throws(TesseraError) -> Int {
+    func noteScores(of chunk: [TokenID], behind runs: [[[TokenID]]]) async throws(TesseraError) -> Int {
         let own = key(of: chunk)
         var note = scoreNote(of: own, tokens: chunk.count)
         var isNew = false
         for run in runs {
             guard let before = fitting(run, before: chunk) else { continue }
-            guard let seen = try chunkEncoder.encode(chunk, behind: before).statistics else { continue }
+            let encoder = chunkEncoder
+            let encoded = try await compute { () throws(TesseraError) in try encoder.encode(chunk, behind: before) }
+            guard let seen = encoded.statistics else { continue }
             note = ScoreNote(passes: (note?.passes ?? 0) + 1, statistics: note?.statistics.pooled(with: seen) ?? seen)
             isNew = true
         }

@@ -37,7 +37,7 @@ extension ContextCache {
         try await forEachPage(of: index, under: paths) { page throws(TesseraError) in
             let before = total
             let wanted = page.map(\.tokens).filter { taken.contains(key(of: $0)) }
-            total = before + (try warm(wanted) { progress?(before + $0) })
+            total = before + (try await warm(wanted) { progress?(before + $0) })
         }
         return total
     }

@@ -19,12 +19,14 @@ extension ContextCache {
     /// - Returns: Whether it was computed.
     /// - Throws: ``TesseraError`` as ``ingest(chunks:progress:)``.
     @discardableResult
-    public func ingest(chunk: [TokenID], behind neighbours: [[TokenID]]) throws(TesseraError) -> Bool {
+    public func ingest(chunk: [TokenID], behind neighbours: [[TokenID]]) async throws(TesseraError) -> Bool {
         guard !chunk.isEmpty, let fitting = fitting(neighbours, before: chunk) else { return false }
         let before = fitting.map { key(of: $0) }
         let own = key(of: chunk)
         guard !variants(of: own, tokens: chunk).contains(where: { $0.behind == before }) else { return false }
-        try put([record(of: try chunkEncoder.encode(chunk, behind: fitting), behind: before)])
+        let encoder = chunkEncoder
+        let encoded = try await compute { () throws(TesseraError) in try encoder.encode(chunk, behind: fitting) }
+        try put([record(of: encoded, behind: before)])
         knownVariants[own] = nil
         return true
     }
@@ -65,7 +67,7 @@ extension ContextCache {
             try Self.checkCancelled()
             let like = try await similar(to: chunk, in: index, under: paths, count: count)
             do throws(TesseraError) {
-                guard try ingest(chunk: chunk.tokens, behind: like.reversed()) else { continue }
+                guard try await ingest(chunk: chunk.tokens, behind: like.reversed()) else { continue }
             } catch {
                 guard fit, error.code == .full else { throw error }
                 log.notice("the cap is reached: the other chunks are not kept behind their neighbours")

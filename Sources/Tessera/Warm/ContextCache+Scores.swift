@@ -38,7 +38,7 @@ extension ContextCache {
             let known = scoreNote(of: own, tokens: chunk.tokens.count)?.passes ?? 0
             guard known < company.most else { continue }
             let like = try await similar(to: chunk, in: index, under: paths, count: company.most * count)
-            let bytes = try noteScores(
+            let bytes = try await noteScores(
                 of: chunk.tokens, behind: Array(company.runs(of: chunk, like: like).dropFirst(known)))
             guard bytes > 0 else { continue }
             done.chunks += 1

@@ -98,7 +98,7 @@ extension ContextCache {
         guard plan.missingChunks > 0 else { return total }
         try await forEachPage(of: index, under: paths) { page throws(TesseraError) in
             let before = total
-            let done = try warm(page.map(\.tokens)) { progress?(before + $0) }
+            let done = try await warm(page.map(\.tokens)) { progress?(before + $0) }
             total = before + done
         }
         return total
@@ -108,25 +108,25 @@ extension ContextCache {
     /// out what it has just computed would never end.
     func warm(
         _ chunks: [[TokenID]], progress: @escaping (IngestProgress) -> Void
-    ) throws(TesseraError) -> IngestProgress {
-        try ingest(chunks.map { PendingRecord(kind: .chunk, tokens: $0) }, sparing: scope, progress: progress)
+    ) async throws(TesseraError) -> IngestProgress {
+        try await ingest(chunks.map { PendingRecord(kind: .chunk, tokens: $0) }, sparing: scope, progress: progress)
     }
 
     private var scope: RecordScope { RecordScope(fingerprint: fingerprintDigest, namespace: namespace) }
 
     /// Goes through an index a page at a time; a corpus need not fit in memory.
     func forEachPage(
-        of index: DocumentIndex, under paths: [String]?, _ body: ([DocumentChunk]) throws(TesseraError) -> Void
+        of index: DocumentIndex, under paths: [String]?, _ body: ([DocumentChunk]) async throws(TesseraError) -> Void
     ) async throws(TesseraError) {
         var page: [DocumentChunk] = []
         for try await chunk in try index.chunks(under: paths) {
             page.append(chunk)
             if page.count == 256 {
-                try body(page)
+                try await body(page)
                 page.removeAll(keepingCapacity: true)
             }
         }
-        try body(page)
+        try await body(page)
     }
 
     /// The bytes that a chunk of so many tokens takes in the store at most: its layers, whole blocks of them, its header in

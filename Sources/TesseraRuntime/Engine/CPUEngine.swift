@@ -11,8 +11,8 @@ public import TesseraKV
 /// weights (2 bytes per weight in BF16, nothing but the file's own pages in fp32) and scratch that is bounded by a tile
 /// of rows, beside the residual stream and one layer's keys and values.
 ///
-/// One thread computes, on a team of threads as wide as ``Options/threads``; calls from elsewhere wait their turn. A
-/// call that waits inside a cancelled task ends between two layers with ``TesseraError`` of code `cancelled`.
+/// One thread computes, on a team of threads as wide as ``Options/threads``; calls from elsewhere wait their turn. Steps of
+/// answers go first: a prompt stands aside for them between two tiles of its rows. A call that waits inside a cancelled task ends between two layers with ``TesseraError`` of code `cancelled`.
 public final class CPUEngine: ModelRuntime {
     /// How to run a model.
     public struct Options: Sendable {
@@ -106,9 +106,27 @@ public final class CPUEngine: ModelRuntime {
         _ call: PartialPrefill, over buffer: KVBuffer, observer: (any LayerObserver)? = nil
     ) throws(TesseraError) -> PrefillOutput {
         let llama = llama
-        return try thread.run { isCancelled throws(TesseraError) in
-            var pass = try ForwardPass(llama, call, over: buffer, observer: observer, isCancelled: isCancelled)
+        let isUrgent = call.slots.count <= Self.urgentRows
+        return try thread.run(isUrgent: isUrgent) { turn throws(TesseraError) in
+            var pass = try ForwardPass(
+                llama, call, over: buffer, observer: observer,
+                scratch: isUrgent ? llama.urgentScratch : llama.scratch, turn: turn)
             return try pass.run()
+        }
+    }
+
+    /// Calls of no more rows are urgent: a token of an answer, with what is mended beside it.
+    private static let urgentRows = 8
+
+    /// Computes the next token of several answers at once, before or in the middle of a prompt that is being computed.
+    ///
+    /// - Throws: ``TesseraError`` of code `invalidInput` for a step that doesn't fit the model or its buffer, `full` when
+    ///   memory runs out, or `cancelled`.
+    public func decode(_ steps: [DecodeStep]) throws(TesseraError) -> [Float] {
+        guard !steps.isEmpty else { return [] }
+        let llama = llama
+        return try thread.run(isUrgent: true) { _ throws(TesseraError) in
+            try DecodePass(llama, steps, scratch: llama.urgentScratch).run()
         }
     }
 }

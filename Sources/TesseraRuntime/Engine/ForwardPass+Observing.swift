@@ -47,7 +47,7 @@ extension ForwardPass {
             projection.queries = gathered(queries, width: queryWidth, stride: queryWidth)
         }
         if needs.residualNorms {
-            projection.residualNorms = rows.indices.map { ck_norm(residual + $0 * width, width) }
+            projection.residualNorms = rows.indices.map { ck_norm(stream.residual + $0 * width, width) }
         }
         if let displaced {
             (projection.displacedKeys, projection.displacedValues) = displaced
@@ -55,7 +55,7 @@ extension ForwardPass {
         }
         if !needs.attentionAtSelection.isEmpty {
             let chosen = rows(at: needs.attentionAtSelection)
-            let queries = try projectQueries(of: chosen, weights, into: model.scratch.chosenQueries)
+            let queries = try projectQueries(of: chosen, weights, into: scratch.chosenQueries)
             rotate(queries, of: chosen)
             projection.attention = try probabilities(layer, WatchedRows(chosen, queries))
         }
@@ -157,7 +157,7 @@ extension ForwardPass {
         _ layer: Int, _ segments: [Range<Int>], _ weighed: WatchedRows, of whole: UnsafePointer<Float>
     ) throws(TesseraError) -> LayerMasses {
         let heads = model.configuration.queryHeads
-        let sums = try model.scratch.attended.reserve(weighed.rows.count * heads, of: Float.self)
+        let sums = try scratch.attended.reserve(weighed.rows.count * heads, of: Float.self)
         var masses = [Float](repeating: 0, count: weighed.rows.count * segments.count)
         var peaks = masses
         for (index, segment) in segments.enumerated() where !segment.isEmpty && !weighed.rows.isEmpty {
@@ -188,7 +188,7 @@ extension ForwardPass {
             guard let start = positions.baseAddress else { return }
             try body(
                 KeyAttention(
-                    model, buffer, layer: layer, positions: start, spans: spans,
+                    model, scratch, buffer, layer: layer, positions: start, spans: spans,
                     packs: packs ?? (rows.count >= KeyAttention.rowsThatPayForPacking)))
         }
     }

@@ -7,7 +7,7 @@ internal import TesseraKV
 ///
 /// Each layer computes keys and values of all its rows, writes them into the buffer, lets the observer select, and takes
 /// the rows that go on through attention and feed-forward, a tile of rows at a time, so that scratch does not grow with
-/// the prompt.
+/// the prompt. In front of each tile it gives way to what is urgent: answers that are being read meanwhile.
 ///
 /// In the last layer only what was asked for goes on: the rows whose logits, attention or masses are wanted.
 struct ForwardPass {
@@ -15,15 +15,13 @@ struct ForwardPass {
     let call: PartialPrefill
     let buffer: KVBuffer
     let observer: (any LayerObserver)?
-    let isCancelled: () -> Bool
-
-    /// Rows in a tile. From 256 rows on the products run at full speed here.
-    static let tile = 256
+    let scratch: LayerScratch
+    let turn: EngineTurn
 
     let spans: [KeyAttention.Span]  // what rows attend to
     let positions: [Int32]  // of all slots of the buffer
     let angles: RotaryAngles
-    let residual: UnsafeMutablePointer<Float>  // (row, width)
+    let stream: ResidualStream
     let keysAndValues: UnsafeMutablePointer<Float>  // (row, keys then values)
     var rows: [Row]  // those that are still computed
     var computedRows: [Int] = []
@@ -36,34 +34,36 @@ struct ForwardPass {
 
     init(
         _ model: LlamaModel, _ call: PartialPrefill, over buffer: KVBuffer, observer: (any LayerObserver)?,
-        isCancelled: @escaping () -> Bool
+        scratch: LayerScratch, turn: EngineTurn
     ) throws(TesseraError) {
         try call.check(model, buffer)
         self.model = model
         self.call = call
         self.buffer = buffer
         self.observer = observer
-        self.isCancelled = isCancelled
+        self.scratch = scratch
+        self.turn = turn
         spans = KeyAttention.Span.all(of: call)
         let positions = buffer.positions
         self.positions = positions
         let count = call.slots.count
         rows = call.slots.enumerated().map { Row(slot: $1, origin: $0) }
         angles = model.rotary.angles(at: call.slots.map { positions[$0] })
-        residual = try model.scratch.residual.reserve(count * model.configuration.width, of: Float.self)
-        keysAndValues = try model.scratch.keysAndValues.reserve(count * 2 * buffer.layout.width, of: Float.self)
+        stream = try ResidualStream(model, rows: count, scratch: scratch)
+        keysAndValues = try scratch.keysAndValues.reserve(count * 2 * buffer.layout.width, of: Float.self)
     }
 
     mutating func run() throws(TesseraError) -> PrefillOutput {
         switch call.input {
-        case .tokens(let tokens): try model.embed(tokens, into: residual)
-        case .embeddings(let numbers): numbers.withUnsafeBufferPointer { copy($0, to: residual) }
+        case .tokens(let tokens): try model.embed(tokens, into: stream.residual)
+        case .embeddings(let numbers): numbers.withUnsafeBufferPointer { copy($0, to: stream.residual) }
         }
         for layer in 0..<model.configuration.layers {
-            guard !isCancelled() else { throw TesseraError(.cancelled, "the prefill was cancelled") }
+            guard !turn.isCancelled else { throw TesseraError(.cancelled, "the prefill was cancelled") }
             try compute(layer)
         }
-        return PrefillOutput(logits: try logits(), slots: rows.map(\.slot), computedRows: computedRows)
+        return PrefillOutput(
+            logits: try logits(), slots: rows.map(\.slot), computedRows: computedRows, waited: turn.givenAway)
     }
 
     private mutating func compute(_ layer: Int) throws(TesseraError) {
@@ -75,7 +75,7 @@ struct ForwardPass {
         let displaced = needs.displaced ? present(layer) : nil
         store(layer)
         let queries =
-            needs.queries ? try projectQueries(of: rows.indices, weights, into: model.scratch.queries) : nil
+            needs.queries ? try projectQueries(of: rows.indices, weights, into: scratch.queries) : nil
         let kept = try select(layer, needs) { () throws(TesseraError) in
             try projection(layer, weights, needs, queries, displaced)
         }
@@ -101,6 +101,9 @@ struct ForwardPass {
         let wanted = Set(kept.suffix(trailing))
         return kept.filter { watched.contains(rows[$0].slot) || wanted.contains($0) }
     }
+
+    /// Lets what is urgent go first.
+    func giveWay() { turn.giveWay() }
 
     /// How many of the last rows have to reach the end.
     var trailing: Int {
@@ -128,7 +131,7 @@ struct ForwardPass {
         guard kept.count < rows.count else { return }
         let (width, queryWidth) = (model.configuration.width, model.configuration.queryWidth)
         for (row, index) in kept.enumerated() where row != index {
-            (residual + row * width).update(from: residual + index * width, count: width)
+            (stream.residual + row * width).update(from: stream.residual + index * width, count: width)
             if let queries {
                 (queries + row * queryWidth).update(from: queries + index * queryWidth, count: queryWidth)
             }

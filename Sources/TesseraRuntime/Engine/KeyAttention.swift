@@ -28,6 +28,7 @@ struct KeyAttention {
     }
 
     private let model: LlamaModel
+    private let scratch: LayerScratch
     private let kernels: OpaquePointer?
     private let spans: [Span]
     private let weights: [Float]
@@ -43,10 +44,12 @@ struct KeyAttention {
     ///   - spans: Disjoint and not empty, at most ``CK_ATTENTION_PARTS``.
     ///   - packs: Whether many rows come. Packed keys share one scratch: those of an earlier value are lost.
     init(
-        _ model: LlamaModel, _ buffer: KVBuffer, layer: Int, positions: UnsafePointer<Int32>, spans: [Span],
+        _ model: LlamaModel, _ scratch: LayerScratch, _ buffer: KVBuffer, layer: Int, positions: UnsafePointer<Int32>,
+        spans: [Span],
         packs: Bool
     ) throws(TesseraError) {
         self.model = model
+        self.scratch = scratch
         self.spans = spans
         weights = spans.map(\.weight)
         keys = spans.map { span in
@@ -56,14 +59,14 @@ struct KeyAttention {
                 heads: buffer.layout.heads, dimension: buffer.layout.headDimension)
         }
         kernels = ck_attention_kernels_of(ck_isa_active(), model.precision.kernel)
-        packed = packs ? try Self.pack(keys, kernels, model) : nil
+        packed = packs ? try Self.pack(keys, kernels, model, scratch) : nil
     }
 
     private static func pack(
-        _ keys: [ck_keys], _ kernels: OpaquePointer?, _ model: LlamaModel
+        _ keys: [ck_keys], _ kernels: OpaquePointer?, _ model: LlamaModel, _ scratch: LayerScratch
     ) throws(TesseraError) -> [UnsafeMutablePointer<UInt8>] {
         let bytes = keys.map { keys in withUnsafePointer(to: keys) { ck_attention_packed_bytes(kernels, $0) } }
-        var next = try model.scratch.packedKeys.reserve(bytes.reduce(0, +), of: UInt8.self)
+        var next = try scratch.packedKeys.reserve(bytes.reduce(0, +), of: UInt8.self)
         return zip(keys, bytes).map { keys, bytes in
             let place = next
             next += bytes
@@ -106,7 +109,7 @@ struct KeyAttention {
     /// Room for what each span gives by itself, (span, row, …).
     private func partialResults(_ rows: Int) throws(TesseraError) -> Output {
         let count = spans.count * rows
-        let place = try model.scratch.partialAttention.reserve(
+        let place = try scratch.partialAttention.reserve(
             count * (rowWidth + model.configuration.queryHeads), of: Float.self)
         return Output(output: place, logSums: place + count * rowWidth)
     }
@@ -119,13 +122,13 @@ struct KeyAttention {
         let full = packed == nil ? 1 : tileRows(calls[0])
         let tiles = (rows + full - 1) / full
         let bytes = zip(calls, keys).map(scratchBytes).max() ?? 0
-        let scratch = try model.scratch.attention.reserve(model.team.threads * bytes, of: UInt8.self)
+        let room = try scratch.attention.reserve(model.team.threads * bytes, of: UInt8.self)
         // Late rows see more keys and take longer: they go first, so that the threads end together.
         model.team.run(tiles * heads) { task, thread in
             let first = (tiles - 1 - task / heads) * full
             let (range, head) = (first..<min(first + full, rows), task % heads)
             for span in spans.indices {
-                attend(range, head, calls[span], span: span, scratch + thread * bytes)
+                attend(range, head, calls[span], span: span, room + thread * bytes)
             }
             if let merged { merge(calls, range, head, into: merged) }
         }

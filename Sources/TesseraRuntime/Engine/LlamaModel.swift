@@ -12,7 +12,10 @@ final class LlamaModel: @unchecked Sendable {
     let precision: EnginePrecision
     let team: ThreadTeam
     let weights: LlamaWeights
+    /// Of the prompt that is computed.
     let scratch = LayerScratch()
+    /// Of what goes before it: steps of answers, and other short calls.
+    let urgentScratch = LayerScratch()
 
     init(
         _ file: GGUFFile, _ configuration: LlamaConfiguration, rotary: RotaryTable, precision: EnginePrecision,

@@ -16,46 +16,16 @@ public import TesseraKV
 /// it gives nil for ever, and ``end`` says why.
 public struct TokenGenerator {
     /// When an answer ends, beside the model's own end.
-    public struct Limits: Sendable {
-        /// The largest number of tokens.
-        public var maximum: Int
-        /// Tokens that end the answer and are not part of it; nil for the tokenizer's ``Tokenizer/endings``.
-        public var stopTokens: Set<TokenID>?
-        /// Texts that end the answer and are not part of it.
-        public var stopTexts: [String]
-
-        /// Makes limits of all their parts.
-        public init(maximum: Int, stopTokens: Set<TokenID>? = nil, stopTexts: [String] = []) {
-            self.maximum = maximum
-            self.stopTokens = stopTokens
-            self.stopTexts = stopTexts
-        }
-    }
-
+    public typealias Limits = Generation.Limits
     /// Why an answer ended.
-    public enum End: String, Sendable {
-        /// A stop token came.
-        case stopToken
-        /// A stop text came.
-        case stopText
-        /// The largest number of tokens was reached, or the buffer's last slot.
-        case length
-        /// The calling task was cancelled.
-        case cancelled
-    }
-
+    public typealias End = Generation.End
     /// A step of an answer.
-    public struct Piece: Sendable, Equatable {
-        /// The new token; nil for the last piece, if it only brings text that was held back.
-        public let token: TokenID?
-        /// The text that has become certain: whole characters, in front of any stop text. Often empty.
-        public let text: String
-    }
+    public typealias Piece = Generation.Piece
 
     /// Why the answer ended; nil while it goes on.
-    public private(set) var end: End?
+    public var end: End? { generation.end }
     /// The tokens so far, without a stop token.
-    public private(set) var tokens: [TokenID] = []
+    public var tokens: [TokenID] { generation.tokens }
 
     private let runtime: any ModelRuntime
     private let buffer: KVBuffer
@@ -63,12 +33,8 @@ public struct TokenGenerator {
     private let position: Int32
     private let parallel: ParallelContexts?
     private let companion: (any DecodingCompanion)?
-    private let maximum: Int
-    private let stopTokens: Set<TokenID>
-    private var sampler: Sampler
-    private var text: GeneratedText
+    private var generation: Generation
     private var logits: [Float]
-    private var isFlushed = false
 
     /// Prepares an answer; nothing is computed yet.
     ///
@@ -94,11 +60,9 @@ public struct TokenGenerator {
         self.position = position
         self.parallel = parallel
         self.companion = companion
-        sampler = Sampler(sampling)
-        stopTokens = limits.stopTokens ?? runtime.tokenizer.endings
-        text = GeneratedText(runtime.tokenizer, stops: limits.stopTexts)
         // The last token needs no slot: nothing is computed behind it.
-        maximum = min(limits.maximum, buffer.capacity - slot + 1)
+        generation = Generation(
+            runtime.tokenizer, sampling: sampling, limits: limits, room: buffer.capacity - slot + 1)
     }
 
     /// The next piece; nil when the answer has ended.
@@ -106,49 +70,48 @@ public struct TokenGenerator {
     /// - Throws: what the runtime throws, or ``TesseraError`` of code `corrupt` when the logits are not numbers, and of
     ///   code `invalidInput` when a companion names rows that are not of the prompt.
     public mutating func next() throws(TesseraError) -> Piece? {
-        if end == nil, let piece = try step() { return piece }
-        guard !isFlushed else { return nil }
-        isFlushed = true
-        let rest = text.rest()
-        return rest.isEmpty ? nil : Piece(token: nil, text: rest)
-    }
-
-    /// Draws a token, and computes the logits behind the one before it if need be; nil when the answer ends here.
-    private mutating func step() throws(TesseraError) -> Piece? {
-        guard tokens.count < maximum else { return finish(.length) }
-        guard !Task.isCancelled else { return finish(.cancelled) }
-        if let last = tokens.last {
-            do throws(TesseraError) {
-                logits = try decode(last)
-            } catch  where error.code == .cancelled {
-                return finish(.cancelled)
-            }
+        if Task.isCancelled { cancel() }
+        do throws(TesseraError) {
+            if let step = pendingStep { logits = try decode(step) }
+        } catch {
+            guard error.code == .cancelled else { throw error }
+            cancel()
         }
-        let token = try sampler.next(after: logits)
-        guard !stopTokens.contains(token) else { return finish(.stopToken) }
-        tokens.append(token)
-        let certain = text.add(token)
-        if text.isStopped { end = .stopText }
-        return Piece(token: token, text: certain)
+        return try next(after: logits)
     }
 
-    private mutating func finish(_ reason: End) -> Piece? {
-        end = reason
-        return nil
+    /// Whether its steps take rows of the prompt along, and can't be computed together with other answers' steps.
+    package var stepsAlone: Bool { companion != nil }
+
+    /// The step whose logits the next piece is drawn from; nil for the first piece, and once nothing is left to compute.
+    package var pendingStep: DecodeStep? {
+        generation.pending.map { token in
+            let step = generation.tokens.count - 1
+            buffer.setPositions([position + Int32(step)], from: slot + step)
+            return DecodeStep(token: token, slot: slot + step, buffer: buffer, parallel: parallel)
+        }
     }
 
-    /// The logits behind the newest token.
-    private func decode(_ token: TokenID) throws(TesseraError) -> [Float] {
-        let step = tokens.count - 1
-        buffer.setPositions([position + Int32(step)], from: slot + step)
-        let stale = companion?.rows(before: step) ?? []
+    /// The next piece, drawn from the logits of ``pendingStep``; for the first piece, from the prompt's.
+    package mutating func next(after logits: [Float]) throws(TesseraError) -> Piece? {
+        try generation.next(after: logits)
+    }
+
+    /// Ends the answer where it is.
+    package mutating func cancel() {
+        generation.cancel()
+    }
+
+    /// The logits of a step, computed by itself.
+    private func decode(_ step: DecodeStep) throws(TesseraError) -> [Float] {
+        let stale = companion?.rows(before: step.slot - slot) ?? []
         if let stranger = stale.first(where: { $0.slot >= slot }) {
             throw TesseraError(
                 .invalidInput, "the slot \(stranger.slot) to recompute does not lie in the prompt's \(slot)")
         }
         let call = PartialPrefill(
-            input: .tokens(stale.map(\.token) + [token]), slots: stale.map(\.slot) + [slot + step],
-            keyCount: slot + step + 1, logits: .last, parallel: parallel)
+            input: .tokens(stale.map(\.token) + [step.token]), slots: stale.map(\.slot) + [step.slot],
+            keyCount: step.slot + 1, logits: .last, parallel: parallel)
         return try runtime.prefill(call, over: buffer, observer: companion?.observer).logits
     }
 }

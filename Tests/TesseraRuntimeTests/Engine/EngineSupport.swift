@@ -3,6 +3,8 @@
 import CKernels
 import TesseraKV
 import TesseraRuntime
+import TesseraTestSupport
+import Testing
 
 let hasBF16 = ck_isa_detected() == CK_ISA_AVX512_BF16
 
@@ -55,4 +57,13 @@ func relativeDifference<A: BinaryFloatingPoint, B: BinaryFloatingPoint>(
         return (sums.difference + difference * difference, sums.norm + Double(pair.1) * Double(pair.1))
     }
     return (squares.difference / squares.norm).squareRoot()
+}
+
+/// Expects two buffers to hold the same in all slots.
+func expectSameKV(_ a: KVBuffer, _ b: KVBuffer) {
+    for layer in 0..<a.layout.layers {
+        let (left, right) = (a.rows(0..<a.capacity, of: layer), b.rows(0..<b.capacity, of: layer))
+        #expect(largestDifference(left.keys, right.keys) < 1e-4)
+        #expect(largestDifference(left.values, right.values) < 1e-4)
+    }
 }

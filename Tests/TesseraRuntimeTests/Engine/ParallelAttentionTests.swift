@@ -192,7 +192,7 @@ extension LlamaModel {
         try attention.keyPositions.withUnsafeBufferPointer { positions in
             try output.withUnsafeMutableBufferPointer { output in
                 try KeyAttention(
-                    self, buffer, layer: layer, positions: try #require(positions.baseAddress),
+                    self, scratch, buffer, layer: layer, positions: try #require(positions.baseAddress),
                     spans: KeyAttention.Span.all(of: call), packs: packs
                 ).attend(
                     rows: attention.queryPositions.count, attention.queries, positions: attention.queryPositions,

@@ -123,12 +123,4 @@ import Testing
             for try await logits in group { #expect(logits == expected) }
         }
     }
-
-    private func expectSameKV(_ a: KVBuffer, _ b: KVBuffer) {
-        for layer in 0..<a.layout.layers {
-            let (left, right) = (a.rows(0..<a.capacity, of: layer), b.rows(0..<b.capacity, of: layer))
-            #expect(largestDifference(left.keys, right.keys) < 1e-4)
-            #expect(largestDifference(left.values, right.values) < 1e-4)
-        }
-    }
 }

@@ -19,7 +19,8 @@ extension ContextCache {
         ChunkKey(fingerprint: fingerprintDigest, namespace: namespace, chunk: chunk)
     }
 
-    /// Computes and keeps the KV of chunks that the store lacks.
+    /// Computes and keeps the KV of chunks that the store lacks. Requests go first; a chunk that is being computed for
+    /// somebody else is waited for and not computed twice.
     ///
     /// - Parameters:
     ///   - chunks: Token ids of each chunk, without any prefix. Empty ones and those already there are passed over.
@@ -30,17 +31,17 @@ extension ContextCache {
     @discardableResult
     public func ingest(
         chunks: [[TokenID]], progress: ((IngestProgress) -> Void)? = nil
-    ) throws(TesseraError) -> IngestProgress {
-        try ingest(chunks.map { PendingRecord(kind: .chunk, tokens: $0) }, progress: progress)
+    ) async throws(TesseraError) -> IngestProgress {
+        try await ingest(chunks.map { PendingRecord(kind: .chunk, tokens: $0) }, progress: progress)
     }
 
     /// Computes and keeps the KV of a prompt's contexts, as far as the store lacks them.
     ///
     /// - Parameter prompt: The prompt whose contexts are wanted.
     /// - Throws: ``TesseraError`` as ``ingest(chunks:progress:)``.
-    public func ingest(contextsOf prompt: Prompt) throws(TesseraError) {
+    public func ingest(contextsOf prompt: Prompt) async throws(TesseraError) {
         let tokens = promptTokens(prompt)
-        try ingest(chunks: tokens.contexts.map { Array(tokens.ids[$0]) })
+        try await ingest(chunks: tokens.contexts.map { Array(tokens.ids[$0]) })
     }
 
     /// Computes and keeps the KV of a prompt's leading run, so that prompts which begin with it reuse it exactly.
@@ -49,33 +50,40 @@ extension ContextCache {
     /// - Returns: The tokens of the run that is kept now; nil for one so short that computing it costs less than finding
     ///   it.
     @discardableResult
-    public func ingest(system: Prompt.Segment) throws(TesseraError) -> Int? {
+    public func ingest(system: Prompt.Segment) async throws(TesseraError) -> Int? {
         // A context marks where the leading run ends; any token will do.
         let probe = Prompt(system: system, contexts: [.tokens([0])], question: .tokens([]))
         let tokens = promptTokens(probe)
         guard tokens.leading.count >= Self.shortestPrefix else { return nil }
-        try ingest([PendingRecord(kind: .prefix, tokens: Array(tokens.leading))])
+        try await ingest([PendingRecord(kind: .prefix, tokens: Array(tokens.leading))])
         return tokens.leading.count
     }
 
     @discardableResult
     func ingest(
         _ wanted: [PendingRecord], sparing scope: RecordScope? = nil, progress: ((IngestProgress) -> Void)? = nil
-    ) throws(TesseraError) -> IngestProgress {
+    ) async throws(TesseraError) -> IngestProgress {
         var done = IngestProgress()
         let missing = try missing(of: wanted)
         guard !missing.isEmpty else { return done }
         try makeRoom(for: missing.reduce(0) { $0 + ($1.kind == .chunk ? recordBytes(tokens: $1.tokens.count) : 0) })
         let writer = RecordWriter(store: store, namespace: namespace, sparing: scope)
+        var claimed: Set<ChunkKey> = []
+        defer { release(claimed) }
         do throws(TesseraError) {
             for pending in missing {
-                var watch = Stopwatch()
-                let chunk = try encoder(for: pending.kind).encode(pending.tokens)
-                learn(rows: chunk.tokenCount, keys: chunk.tokenCount, seconds: watch.lap())
-                let record = ChunkRecord(
-                    kind: pending.kind, fingerprint: fingerprintDigest,
-                    namespace: namespace, tokens: pending.tokens, layout: model.layout, codec: codec.name,
-                    layers: chunk.layers)
+                let key = pending.key(fingerprint: fingerprintDigest, namespace: namespace)
+                if isClaimed(key) {
+                    // What is ours is let go first: the other may be waiting for one of these.
+                    try writer.finish()
+                    release(claimed)
+                    claimed = []
+                    await waitUntilReleased(key)
+                }
+                guard try store.contains([key]) == [false] else { continue }
+                claim(key)
+                claimed.insert(key)
+                let record = try await encoded(pending)
                 try writer.add(record)
                 if pending.kind == .chunk { shelf.add(record.key, bytes: record.byteCount) }
                 done.chunks += 1
@@ -91,6 +99,20 @@ extension ContextCache {
         try writer.finish()
         saveRates(after: 8)
         return done
+    }
+
+    /// The record of a run of tokens, computed in a turn of its own.
+    private func encoded(_ pending: PendingRecord) async throws(TesseraError) -> ChunkRecord {
+        let encoder = encoder(for: pending.kind)
+        let (chunk, seconds) = try await compute { () throws(TesseraError) in
+            var watch = Stopwatch()
+            let chunk = try encoder.encode(pending.tokens)
+            return (chunk, watch.lap() - chunk.waited.seconds)
+        }
+        learn(rows: chunk.tokenCount, keys: chunk.tokenCount, seconds: seconds)
+        return ChunkRecord(
+            kind: pending.kind, fingerprint: fingerprintDigest, namespace: namespace, tokens: pending.tokens,
+            layout: model.layout, codec: codec.name, layers: chunk.layers)
     }
 
     /// Those of `wanted` that the store lacks, each once.

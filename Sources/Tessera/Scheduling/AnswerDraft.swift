@@ -1,0 +1,45 @@
+// SPDX-License-Identifier: Apache-2.0
+
+internal import Synchronization
+internal import TesseraKV
+internal import TesseraRuntime
+
+/// An answer under way, in the hands of ``BatchDecoder``.
+///
+/// `@unchecked Sendable` because its generator, and what goes with it, is touched by the decoder's rounds alone from when it
+/// is handed over until its caller is told that it has ended.
+final class AnswerDraft: @unchecked Sendable {
+    /// Draws the tokens.
+    var generator: TokenGenerator
+    /// Gets each piece as soon as it is drawn, on the thread that writes all answers.
+    let onPiece: @Sendable (TokenGenerator.Piece) -> Void
+
+    private let cancelled = Atomic<Bool>(false)
+    private let caller = Mutex<CheckedContinuation<Result<Void, TesseraError>, Never>?>(nil)
+
+    /// - Parameter generator: The answer, its first piece drawn already.
+    init(_ generator: TokenGenerator, onPiece: @escaping @Sendable (TokenGenerator.Piece) -> Void) {
+        self.generator = generator
+        self.onPiece = onPiece
+    }
+
+    /// Whether nobody wants it any more.
+    var isCancelled: Bool { cancelled.load(ordering: .relaxed) }
+
+    /// Says that nobody wants it any more.
+    func cancel() { cancelled.store(true, ordering: .relaxed) }
+
+    /// Takes down who waits for its end.
+    func setCaller(_ caller: CheckedContinuation<Result<Void, TesseraError>, Never>) {
+        self.caller.withLock { $0 = caller }
+    }
+
+    /// Tells him, once.
+    func finish(_ outcome: Result<Void, TesseraError>) {
+        let caller = caller.withLock { caller in
+            defer { caller = nil }
+            return caller
+        }
+        caller?.resume(returning: outcome)
+    }
+}
