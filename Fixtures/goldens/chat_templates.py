@@ -16,6 +16,7 @@ from jinja2.sandbox import ImmutableSandboxedEnvironment
 HERE = pathlib.Path(__file__).parent
 NOW = datetime(2026, 3, 7, 12, tzinfo=timezone.utc)
 SYSTEM, CONTEXTS, QUESTION = "You answer from reports.", "Ada lives in Bonn.\nKai lives in Oslo.\n", "Where is Ada?"
+TURNS = [("user", "Who is Kai?"), ("assistant", "A sailor.\nFrom Oslo."), ("user", "And Ada?"), ("assistant", "A smith.")]
 
 # name: (text of the opening token, text of the ending token)
 SPECIALS = {
@@ -91,20 +92,24 @@ def rendered(template, beginning, ending, messages) -> str:
 
 
 def chats() -> list[dict]:
-    """Each template with and without a system text. A template that has no place for one has it before the contexts."""
+    """Each template with and without a system text, and with earlier turns. A template that has no place for one has it before the contexts."""
     result = []
     for name, (beginning, ending) in SPECIALS.items():
         text = (HERE / "templates" / f"{name}.jinja").read_text()
         template = environment().from_string(text)
         system = {"role": "system", "content": SYSTEM}
         user = {"role": "user", "content": CONTEXTS + QUESTION}
+        turns = [{"role": role, "content": content} for role, content in TURNS]
         try:
             with_system = rendered(template, beginning, ending, [system, user])
+            with_turns = rendered(template, beginning, ending, [system, *turns, user])
         except jinja2.TemplateError:
             with_system = rendered(template, beginning, ending, [{**user, "content": SYSTEM + user["content"]}])
+            first = {**turns[0], "content": SYSTEM + turns[0]["content"]}
+            with_turns = rendered(template, beginning, ending, [first, *turns[1:], user])
         result.append({
             "name": name, "template": text, "beginning": beginning, "ending": ending, "withSystem": with_system,
-            "withoutSystem": rendered(template, beginning, ending, [user]),
+            "withoutSystem": rendered(template, beginning, ending, [user]), "withTurns": with_turns,
         })  # fmt: skip
     return result
 
@@ -112,8 +117,8 @@ def chats() -> list[dict]:
 def main() -> None:
     snippets = [{"template": s, "text": environment().from_string(s).render()} for s in SNIPPETS]
     goldens = {
-        "now": int(NOW.timestamp()), "system": SYSTEM, "contexts": CONTEXTS, "question": QUESTION, "chats": chats(),
-        "snippets": snippets,
+        "now": int(NOW.timestamp()), "system": SYSTEM, "contexts": CONTEXTS, "question": QUESTION, "turns": TURNS,
+        "chats": chats(), "snippets": snippets,
     }  # fmt: skip
     text = json.dumps(goldens, ensure_ascii=False, indent=1)
     (HERE / "chat_templates.json").write_text(text + "\n")

@@ -102,7 +102,7 @@ struct Invariants {
             inQuestion.question = prompt.question.changing(4)
             var inContext = prompt
             inContext.contexts[1] = prompt.contexts[1].changing(13)
-            let tokens = cache.promptTokens(prompt)
+            let tokens = try cache.promptTokens(prompt)
             let changes = [
                 (inQuestion, tokens.contexts[2].upperBound + 4), (inContext, tokens.contexts[1].lowerBound + 13),
             ]
@@ -207,7 +207,7 @@ struct Invariants {
 extension ContextCache {
     /// The buffers of a prompt with its chunks as stored and with everything fresh, and the slots of its last context.
     func buffers(of prompt: Prompt) throws -> (stored: KVBuffer, fresh: KVBuffer, context: Range<Int>) {
-        let tokens = promptTokens(prompt)
+        let tokens = try promptTokens(prompt)
         let buffers = try [Assembly.stitched(.none, ratio: 0), .exact].map { assembly in
             var report = ReuseReport(assembly)
             let request = try assemble(tokens, as: assembly, room: 0, report: &report)

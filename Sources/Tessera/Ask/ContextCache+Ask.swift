@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 internal import Logging
+internal import TesseraKV
 public import TesseraRetrieval
 
 /// How a question is turned into a prompt.
@@ -48,7 +49,7 @@ extension ContextCache {
     ) async throws -> SourcedAnswer {
         var watch = Stopwatch()
         let hits = try await retriever.retrieve(question, limit: options.limit)
-        let fitting = hits.prefix(hitsThatFit(hits, question, options))
+        let fitting = hits.prefix(try hitsThatFit(hits, question, options))
         if fitting.count < hits.count {
             log.notice(
                 "\(hits.count - fitting.count) of \(hits.count) chunks are left out: the model's context is full")
@@ -64,10 +65,12 @@ extension ContextCache {
 
     /// How many hits leave room for an answer of the length that is asked for, or for an eighth of the context,
     /// if that is less.
-    private func hitsThatFit(_ hits: [RetrievedChunk], _ question: String, _ options: AskOptions) -> Int {
+    private func hitsThatFit(_ hits: [RetrievedChunk], _ question: String, _ options: AskOptions) throws(TesseraError)
+        -> Int
+    {
         let rest = Prompt(system: options.system, contexts: [], question: question)
         let answer = min(options.answer.maximumTokens, model.contextLength / 8)
-        let budget = model.contextLength - answer - promptTokens(rest).ids.count
+        let budget = try model.contextLength - answer - promptTokens(rest).ids.count
         return contextsThatFit(
             hits.map { tokenizer.encode($0.text, special: false).count }, budget: budget)
     }

@@ -83,7 +83,9 @@ extension ContextCache {
         learn(from: request, outcome, report)
         return Response(
             answer: Answer(text: text.withLock { $0 }, tokens: written, ending: ending, report: report),
-            prompt: tokens, request: request, turn: turn, keepsMisses: options.keepsMisses)
+            prompt: tokens, request: request, turn: turn,
+            // What the built-in engine computes is not the other runtime's.
+            keepsMisses: options.keepsMisses && producer == nil)
     }
 
     /// Keeps what an answered prompt had to compute, as far as that was wanted, and gives its place in the scheduler back.
@@ -125,7 +127,7 @@ extension ContextCache {
         of prompt: Prompt, assembly: Assembly = .default, all: Bool = false
     ) async throws(TesseraError) -> (logits: [Float], slots: [Int], report: ReuseReport) {
         var watch = Stopwatch()
-        let tokens = promptTokens(prompt)
+        let tokens = try promptTokens(prompt)
         _ = try room(for: tokens, as: assembly, answer: 0)
         var report = ReuseReport(assembly)
         report.stages.tokenize = watch.lap()

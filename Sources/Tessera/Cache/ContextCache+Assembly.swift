@@ -133,20 +133,8 @@ extension ContextCache {
             return (ContextDecision(.computed, tokens: slots.count, reason: "everything is computed"), nil)
         }
         for candidate in context.candidates {
-            var decision = ContextDecision(
-                candidate.isContextual ? .contextual : .isolated, tokens: slots.count,
-                reason: candidate.isContextual
-                    ? "this variant takes least to fix here" : "its KV was encoded alone")
-            decision.variants = context.variants
-            decision.overlap = candidate.fit.overlap
-            decision.orderPenalty = candidate.fit.orderPenalty
-            decision.impact = candidate.fit.impact
-            decision.overhead = candidate.fit.overhead
-            if let obstacle = context.obstacle {
-                decision.source = .computed
-                decision.reason = obstacle
-                return (decision, nil)
-            }
+            let decision = context.decision(for: candidate)
+            guard decision.source != .computed else { return (decision, nil) }
             guard let chunk = load(candidate, distrusting: distrusted) else { continue }
             shelf.use(candidate.key, overhead: candidate.fit.overhead)
             store.noteShare(candidate.fit.overhead, of: candidate.key)

@@ -11,7 +11,7 @@ extension ContextCache {
     ///   - neighbours: Runs of chunks that each context is encoded behind, beside alone.
     package func hold(_ prompt: Prompt, neighbours: [[[TokenID]]] = []) throws(TesseraError) {
         heldChunks.removeAll(keepingCapacity: true)
-        let tokens = promptTokens(prompt)
+        let tokens = try promptTokens(prompt)
         var contexts: [[TokenID]] = []
         for ids in tokens.contexts.map({ Array(tokens.ids[$0]) }) where heldChunks[key(of: ids)] == nil {
             heldChunks[key(of: ids)] = [try chunkEncoder.encode(ids)]

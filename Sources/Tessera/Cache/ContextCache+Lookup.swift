@@ -16,6 +16,23 @@ struct FoundContext {
     /// Why it is computed all the same, though the store has it; nil where nothing stands in the way.
     var obstacle: String?
 
+    /// What is decided where a candidate is at hand.
+    func decision(for candidate: Candidate) -> ContextDecision {
+        var decision = ContextDecision(
+            candidate.isContextual ? .contextual : .isolated, tokens: slots.count,
+            reason: candidate.isContextual ? "this variant takes least to fix here" : "its KV was encoded alone")
+        decision.variants = variants
+        decision.overlap = candidate.fit.overlap
+        decision.orderPenalty = candidate.fit.orderPenalty
+        decision.impact = candidate.fit.impact
+        decision.overhead = candidate.fit.overhead
+        if let obstacle {
+            decision.source = .computed
+            decision.reason = obstacle
+        }
+        return decision
+    }
+
     /// One KV, and how it fits the place.
     struct Candidate {
         /// Where its bytes are.
@@ -83,18 +100,23 @@ extension ContextCache {
     /// - Parameters:
     ///   - selector: What will pick tokens of them.
     ///   - leastPasses: In how many contexts scores must have been seen; nil where the quality gate has nothing to say.
+    ///   - records: Records that were looked up before, one for each context; empty where none were.
     func find(
-        _ tokens: PromptTokens, behind prefix: Int, for selector: Selector, use: VariantUse, leastPasses: Int? = nil
+        _ tokens: PromptTokens, behind prefix: Int, for selector: Selector, use: VariantUse, leastPasses: Int? = nil,
+        records: [StoredChunk?] = []
     ) -> [FoundContext] {
         let score = selector.storedScore
-        let keys = tokens.contexts.map { key(of: Array(tokens.ids[$0])) }
+        let keys = tokens.contexts.enumerated().map { place, slots in
+            (place < records.count ? records[place]?.key : nil) ?? key(of: Array(tokens.ids[slots]))
+        }
         return zip(tokens.contexts, keys).enumerated().compactMap { place, context in
             let (slots, key) = context
             guard slots.lowerBound >= prefix else { return nil }
             let ids = Array(tokens.ids[slots])
             let known = variants(of: key, tokens: ids)
             let before = PrefixPlaces(Array(keys[..<place]))
-            var candidates = [isolated(key, ids, isFirst: place == 0, known: known, score)].compactMap { $0 }
+            let record = place < records.count ? records[place] : nil
+            var candidates = [isolated(key, ids, record, isFirst: place == 0, known: known, score)].compactMap { $0 }
             if use != .isolated {
                 candidates += known.map { variant in
                     FoundContext.Candidate(
@@ -113,13 +135,14 @@ extension ContextCache {
 
     /// The KV of a chunk that was encoded alone, with what its variants tell of its tokens.
     private func isolated(
-        _ key: ChunkKey, _ ids: [TokenID], isFirst: Bool, known: [KnownVariant], _ score: StoredScore.Score
+        _ key: ChunkKey, _ ids: [TokenID], _ record: StoredChunk?, isFirst: Bool, known: [KnownVariant],
+        _ score: StoredScore.Score
     ) -> FoundContext.Candidate? {
         let note = heldChunks[key] == nil ? scoreNote(of: key, tokens: ids.count) : nil
         let pooled = pooledScores(of: known, note: note, score)
         let fit = VariantFit(isolatedFirst: isFirst, impact: pooled?.impact ?? 1)
         let held = heldChunks[key]?.first { $0.statistics == nil }
-        let stored = held == nil ? isolated(key, ids) : nil
+        let stored = held == nil ? record ?? isolated(key, ids) : nil
         guard let place: FoundContext.Candidate.Place = held.map({ .held($0) }) ?? stored.map({ .isolated($0) }) else {
             return nil
         }

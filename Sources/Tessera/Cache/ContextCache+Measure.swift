@@ -9,7 +9,7 @@ extension ContextCache {
     package func measure(_ prompt: Prompt, assembly: Assembly) async throws(TesseraError) -> (
         report: ReuseReport, ideal: Double
     ) {
-        let tokens = promptTokens(prompt)
+        let tokens = try promptTokens(prompt)
         let report = try await logits(of: prompt, assembly: assembly).report
         var planned = ReuseReport(assembly)
         let request = try assemble(tokens, as: assembly, room: 0, report: &planned)
@@ -40,7 +40,7 @@ extension ContextCache {
     package func logits(
         of prompt: Prompt, along answer: [TokenID], assembly: Assembly
     ) throws(TesseraError) -> (logits: [Float], report: ReuseReport) {
-        let tokens = promptTokens(prompt)
+        let tokens = try promptTokens(prompt)
         let room = try room(for: tokens, as: assembly, answer: answer.count)
         guard room == answer.count else {
             throw TesseraError(.tooLong, "the prompt leaves no room for the answer that it is compared along")

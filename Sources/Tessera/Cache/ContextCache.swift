@@ -26,6 +26,8 @@ public actor ContextCache {
     /// The tenant scope of all chunks of this cache.
     public nonisolated let namespace: String
 
+    /// The runtime that computed the KV that is kept here, where that is another one; nil for ``runtime``.
+    nonisolated let producer: String?
     let runtime: any ModelRuntime
     let store: ChunkStore
     /// Shares the runtime out among requests.
@@ -131,9 +133,11 @@ public actor ContextCache {
         try self.init(runtime: engine, store: other.store, options: options)
     }
 
-    private init(
-        runtime: any ModelRuntime, store: ChunkStore, options: ContextCacheOptions, scheduler: RequestScheduler? = nil
+    init(
+        runtime: any ModelRuntime, store: ChunkStore, options: ContextCacheOptions, scheduler: RequestScheduler? = nil,
+        producer: String? = nil
     ) throws(TesseraError) {
+        self.producer = producer
         self.runtime = runtime
         self.scheduler = scheduler ?? RequestScheduler(runtime, options: options.scheduling)
         self.store = store
@@ -143,10 +147,11 @@ public actor ContextCache {
         model = runtime.model
         tokenizer = runtime.tokenizer
         namespace = options.namespace
-        fingerprint = Fingerprint(
+        let own = Fingerprint(
             architecture: runtime.model.architecture, weights: runtime.model.weights,
             tokenizer: runtime.tokenizer.digest, rotary: runtime.model.rotary, layout: runtime.model.layout,
             precision: runtime.model.precision, recipe: options.recipe.tokens(by: runtime.tokenizer))
+        fingerprint = producer.map { own.imported(from: $0) } ?? own
         fingerprintDigest = fingerprint.digest
         chunkEncoder = ChunkEncoder(kind: .chunk, runtime: runtime, codec: codec, prefix: fingerprint.recipe)
         layouts = try PromptLayouts(
@@ -166,7 +171,7 @@ public actor ContextCache {
     }
 
     /// Enters the fingerprint into the store, and says what else is there.
-    private nonisolated func enter() throws(TesseraError) {
+    nonisolated func enter() throws(TesseraError) {
         try store.remember(fingerprint)
         for note in store.notes { log.notice("\(note)") }
         let others = try store.mismatches(with: fingerprint).filter { !$0.fields.isEmpty }
@@ -178,14 +183,16 @@ public actor ContextCache {
     }
 
     /// A prompt's ids, laid out as this model wants it.
-    nonisolated func promptTokens(_ prompt: Prompt) -> PromptTokens {
-        PromptTokens(prompt, layout: layouts.layout(of: prompt), tokenizer: tokenizer)
+    nonisolated func promptTokens(_ prompt: Prompt) throws(TesseraError) -> PromptTokens {
+        PromptTokens(prompt, layout: try layouts.layout(of: prompt), tokenizer: tokenizer)
     }
 
     /// The ids that a prompt becomes: laid out by the prompt template, behind the beginning-of-sequence token where the
     /// model wants one.
-    public nonisolated func tokens(of prompt: Prompt) -> [TokenID] {
-        promptTokens(prompt).ids
+    ///
+    /// - Throws: ``TesseraError`` of code `invalidInput` for earlier turns that the template can't lay out.
+    public nonisolated func tokens(of prompt: Prompt) throws(TesseraError) -> [TokenID] {
+        try promptTokens(prompt).ids
     }
 
     /// The bytes that the store's codec makes of one token of a long chunk, uncompressed.

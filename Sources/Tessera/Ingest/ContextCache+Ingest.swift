@@ -40,7 +40,7 @@ extension ContextCache {
     /// - Parameter prompt: The prompt whose contexts are wanted.
     /// - Throws: ``TesseraError`` as ``ingest(chunks:progress:)``.
     public func ingest(contextsOf prompt: Prompt) async throws(TesseraError) {
-        let tokens = promptTokens(prompt)
+        let tokens = try promptTokens(prompt)
         try await ingest(chunks: tokens.contexts.map { Array(tokens.ids[$0]) })
     }
 
@@ -53,7 +53,7 @@ extension ContextCache {
     public func ingest(system: Prompt.Segment) async throws(TesseraError) -> Int? {
         // A context marks where the leading run ends; any token will do.
         let probe = Prompt(system: system, contexts: [.tokens([0])], question: .tokens([]))
-        let tokens = promptTokens(probe)
+        let tokens = try promptTokens(probe)
         guard tokens.leading.count >= Self.shortestPrefix else { return nil }
         try await ingest([PendingRecord(kind: .prefix, tokens: Array(tokens.leading))])
         return tokens.leading.count
@@ -64,6 +64,9 @@ extension ContextCache {
         _ wanted: [PendingRecord], sparing scope: RecordScope? = nil, progress: ((IngestProgress) -> Void)? = nil
     ) async throws(TesseraError) -> IngestProgress {
         var done = IngestProgress()
+        if let producer {
+            throw TesseraError(.unsupported, "the KV kept here is made by \(producer); ingest what it made")
+        }
         let missing = try missing(of: wanted)
         guard !missing.isEmpty else { return done }
         try makeRoom(for: missing.reduce(0) { $0 + ($1.kind == .chunk ? recordBytes(tokens: $1.tokens.count) : 0) })

@@ -17,7 +17,8 @@ extension ContextCache {
     func keepMisses(of tokens: PromptTokens, after request: AssembledRequest) async -> Int {
         var computed = 0
         do throws(TesseraError) {
-            if !request.hasPrefix, tokens.leading.count >= Self.shortestPrefix, tokens.leading.count < tokens.ids.count,
+            if tokens.hasLastingPrefix, !request.hasPrefix, tokens.leading.count >= Self.shortestPrefix,
+                tokens.leading.count < tokens.ids.count,
                 request.parallel == nil
             {
                 computed += try await ingest([PendingRecord(kind: .prefix, tokens: Array(tokens.leading))]).tokens

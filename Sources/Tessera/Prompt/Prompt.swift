@@ -14,8 +14,32 @@ public struct Prompt: Sendable, Equatable {
         case tokens([TokenID])
     }
 
+    /// What was said before, by one side.
+    public struct Turn: Sendable, Equatable {
+        /// Who said it.
+        public enum Role: String, Sendable, Hashable, CaseIterable {
+            /// The one who asks.
+            case user
+            /// The model.
+            case assistant
+        }
+
+        /// Who said it.
+        public var role: Role
+        /// What was said.
+        public var text: Segment
+
+        /// Makes a turn of its parts.
+        public init(_ role: Role, _ text: Segment) {
+            self.role = role
+            self.text = text
+        }
+    }
+
     /// The instructions in front of the contexts; nil for none.
     public var system: Segment?
+    /// What was said before the question, in order; the contexts stand behind it, with the question.
+    public var turns: [Turn] = []
     /// The retrieved chunks, in the order in which the model reads them.
     public var contexts: [Segment]
     /// What is asked.
@@ -28,8 +52,9 @@ public struct Prompt: Sendable, Equatable {
     }
 
     /// Makes a prompt of segments.
-    public init(system: Segment?, contexts: [Segment], question: Segment) {
+    public init(system: Segment?, turns: [Turn] = [], contexts: [Segment], question: Segment) {
         self.system = system
+        self.turns = turns
         self.contexts = contexts
         self.question = question
     }

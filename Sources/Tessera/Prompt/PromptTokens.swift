@@ -9,6 +9,9 @@ struct PromptTokens: Sendable, Equatable {
     /// The places of the contexts that are not empty, in prompt order.
     var contexts: [Range<Int>] = []
 
+    /// Whether its beginning is worth a prefix record: one that ends in a conversation does not come again.
+    var hasLastingPrefix = true
+
     /// The ids in front of the first context: what a prefix record can hold.
     var leading: ArraySlice<TokenID> { ids[..<(contexts.first?.lowerBound ?? ids.count)] }
 
@@ -22,10 +25,12 @@ struct PromptTokens: Sendable, Equatable {
     /// The beginning-of-sequence token stands in front exactly once: it is added where the model wants it and the
     /// layout did not write it.
     init(_ prompt: Prompt, layout: PromptLayout, tokenizer: any Tokenizer) {
+        hasLastingPrefix = prompt.turns.isEmpty
         for piece in layout.pieces {
             switch piece {
             case .glue(let text): ids += tokenizer.encode(text, special: true)
             case .system: ids += prompt.system.map { Self.encode($0, tokenizer) } ?? []
+            case .turn(let number): ids += Self.encode(prompt.turns[number].text, tokenizer)
             case .question: ids += Self.encode(prompt.question, tokenizer)
             case .contexts:
                 for context in prompt.contexts {

@@ -87,7 +87,7 @@ public struct QualityBench: Sendable {
                 questions[number], behind: others(than: number, in: questions, cache), on: cache, &tallies)
         }
         let kinds = questions.prefix(asked.count).map(\.kind)
-        let lengths = questions.prefix(asked.count).map { cache.tokens(of: $0.prompt).count }
+        let lengths = try questions.prefix(asked.count).map { try cache.tokens(of: $0.prompt).count }
         return QualityReport(
             model: cache.model.name, kinds: kinds.reduce(into: []) { if !$0.contains($1) { $0.append($1) } },
             questions: Dictionary(grouping: kinds, by: { $0 }).mapValues(\.count),
@@ -97,7 +97,7 @@ public struct QualityBench: Sendable {
 
     /// Refuses what the model's context has no room for, before hours have gone by.
     private func check(_ question: QualityQuestion, on cache: ContextCache) throws(TesseraError) {
-        let count = cache.tokens(of: question.prompt).count
+        let count = try cache.tokens(of: question.prompt).count
         guard count < cache.model.contextLength else {
             throw TesseraError(
                 .tooLong,

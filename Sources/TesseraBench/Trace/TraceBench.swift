@@ -69,7 +69,7 @@ public struct TraceBench: Sendable {
     ) async throws -> Report {
         guard !trace.requests.isEmpty else { throw TesseraError(.invalidInput, "the trace has no requests") }
         let probe = try open(nil)
-        let plan = Sizes(trace, probe)
+        let plan = try Sizes(trace, probe)
         let checked = Set(
             (0..<min(answered, trace.requests.count)).map { $0 * trace.requests.count / max(1, answered) })
         progress("full prefill of \(checked.count) requests")
@@ -168,10 +168,10 @@ private struct Sizes {
     let bytesPerToken: Int
     let layers: Int
 
-    init(_ trace: RetrievalTrace, _ cache: ContextCache) {
+    init(_ trace: RetrievalTrace, _ cache: ContextCache) throws {
         let layout = cache.model.layout
         chunkTokens = trace.chunks.mapValues { cache.tokenizer.encode($0, special: false).count }
-        promptTokens = trace.requests.map { cache.tokens(of: trace.prompt(of: $0)).count }
+        promptTokens = try trace.requests.map { try cache.tokens(of: trace.prompt(of: $0)).count }
         bytesPerToken = cache.bytesPerToken
         layers = layout.layers
     }

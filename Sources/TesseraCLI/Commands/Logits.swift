@@ -89,7 +89,7 @@ struct Logits: AsyncParsableCommand {
         let assembly = await assemblyOptions.value(on: cache) ?? .default
         if assembly != .exact { try await cache.ingest(contextsOf: prompt) }
         let (logits, slots, report) = try await cache.logits(of: prompt, assembly: assembly, all: all)
-        return Result(tokens: cache.tokens(of: prompt), logits: logits, slots: slots, report: report)
+        return Result(tokens: try cache.tokens(of: prompt), logits: logits, slots: slots, report: report)
     }
 
     private func printResult(_ result: Result) throws {

@@ -15,6 +15,18 @@ extension ChunkStore {
         try lookup(key) { $0.fingerprint == fingerprint && $0.tokens == tokens }
     }
 
+    /// Finds the record of a chunk that was encoded alone by its key, if it is of just this fingerprint and namespace;
+    /// counted as by ``lookup(_:fingerprint:tokens:)``.
+    ///
+    /// - Throws: Only when the store has been closed.
+    package func lookup(
+        _ key: ChunkKey, fingerprint: Digest256, namespace: String
+    ) throws(TesseraError) -> StoredChunk? {
+        try lookup(key) {
+            $0.fingerprint == fingerprint && $0.namespace == namespace && $0.provenance == .isolated
+        }
+    }
+
     /// Finds the record of a key and counts what comes of it; one that isn't `asked` for is a miss.
     func lookup(_ key: ChunkKey, asked: (StoredChunk) -> Bool) throws(TesseraError) -> StoredChunk? {
         guard let chunk = try find(key, try session()) else {

@@ -13,6 +13,7 @@ struct ChatTemplateGoldens: Decodable {
         let ending: String?
         let withSystem: String
         let withoutSystem: String
+        let withTurns: String
 
         var testDescription: String { name }
     }
@@ -28,6 +29,8 @@ struct ChatTemplateGoldens: Decodable {
     let system: String
     let contexts: String
     let question: String
+    /// Role and text of each earlier turn.
+    let turns: [[String]]
     let chats: [Chat]
     let snippets: [Snippet]
 

@@ -21,6 +21,18 @@ import Testing
         }
     }
 
+    @Test(arguments: ChatTemplateGoldens.all.chats)
+    func `lays a conversation out as jinja2 does`(_ chat: ChatTemplateGoldens.Chat) throws {
+        let layout = try ChatTemplate.layout(
+            of: chat.template, hasSystem: true,
+            turns: goldens.turns.map { try #require(Prompt.Turn.Role(rawValue: $0[0])) },
+            beginning: chat.beginning, ending: chat.ending, now: goldens.now)
+        let text = layout.text(
+            system: goldens.system, turns: goldens.turns.map { $0[1] }, contexts: [goldens.contexts],
+            question: goldens.question)
+        #expect(text == chat.withTurns)
+    }
+
     @Test func `leaves contexts and question in the user's message, side by side`() throws {
         let layout = try layout("{% for m in messages %}[{{ m.role }}:{{ m.content }}]{% endfor %}")
         #expect(

@@ -16,12 +16,14 @@ enum ChatTemplate {
     /// - Parameters:
     ///   - template: The template, as `tokenizer.chat_template` holds it.
     ///   - hasSystem: Whether the prompt has a system text; many templates bring one of their own where there is none.
+    ///   - turns: Who spoke before the user's message, in order.
     ///   - beginning: The name of the token that opens a sequence; nil where the model has none.
     ///   - ending: The name of the token that ends a sequence; nil where the model has none.
     ///   - now: The date for templates that write it.
     /// - Throws: ``TesseraError`` of code `unsupported` with the reason why the template can't be honoured.
     static func layout(
-        of template: String, hasSystem: Bool, beginning: String?, ending: String?, now: Date = Date()
+        of template: String, hasSystem: Bool, turns: [Prompt.Turn.Role] = [], beginning: String?, ending: String?,
+        now: Date = Date()
     ) throws(TesseraError) -> PromptLayout {
         let render = { (messages: [(role: String, mark: String)]) throws(TesseraError) -> String in
             var variables: [String: JinjaValue] = [
@@ -33,19 +35,20 @@ enum ChatTemplate {
             return try JinjaInterpreter.render(template, variables: variables, now: now)
         }
         do throws(TesseraError) {
-            guard hasSystem else {
-                return try split(render([("user", userMark)]), at: [(userMark, [.contexts, .question])])
+            let before = turns.enumerated().map {
+                (role: $1.rawValue, mark: mark(of: $0), piece: PromptLayout.Piece.turn($0))
             }
+            let messages = before.map { ($0.role, $0.mark) } + [("user", userMark)]
+            let places = before.map { ($0.mark, [$0.piece]) } + [(userMark, [.contexts, .question])]
+            guard hasSystem else { return try split(render(messages), at: places) }
             do throws(TesseraError) {
                 return try split(
-                    render([("system", systemMark), ("user", userMark)]),
-                    at: [(systemMark, [.system]), (userMark, [.contexts, .question])])
+                    render([("system", systemMark)] + messages), at: [(systemMark, [.system])] + places)
             } catch {
                 // Without a place for a system text: refused, or left out.
-                guard
-                    let layout = try? split(
-                        render([("user", userMark)]), at: [(userMark, [.system, .contexts, .question])])
-                else { throw error }
+                var headed = places
+                headed[0].1.insert(.system, at: 0)
+                guard let layout = try? split(render(messages), at: headed) else { throw error }
                 return layout
             }
         } catch {
@@ -57,25 +60,32 @@ enum ChatTemplate {
 
     // Capitals and quotes, so that a filter that changes or escapes text destroys the mark and is noticed.
     private static let systemMark = "\u{E000}Tessera \"System\"\u{E001}"
+    private static func mark(of turn: Int) -> String { "\u{E000}Tessera \"Turn \(turn)\"\u{E001}" }
     private static let userMark = "\u{E000}Tessera \"User\"\u{E001}"
 
-    /// The layout of a rendered text in which each mark stands exactly once, in this order.
+    /// The layout of a rendered text in which each mark stands exactly once; in which order is the template's affair.
     private static func split(
         _ text: String, at marks: [(mark: String, pieces: [PromptLayout.Piece])]
     ) throws(TesseraError) -> PromptLayout {
-        var pieces: [PromptLayout.Piece] = []
-        var rest = text
+        var places: [(range: Range<String.Index>, pieces: [PromptLayout.Piece])] = []
         for (mark, segments) in marks {
-            let parts = rest.components(separatedBy: mark)
-            guard parts.count == 2 else {
-                let fate = parts.count > 2 ? "more than once" : "changed, out of order, or not at all"
+            let found = text.ranges(of: mark)
+            guard found.count == 1 else {
+                let fate = found.count > 1 ? "more than once" : "changed or not at all"
                 throw .template("it writes the \(segments == [.system] ? "system text" : "user's message") \(fate)")
             }
-            if !parts[0].isEmpty { pieces.append(.glue(parts[0])) }
-            pieces += segments
-            rest = parts[1]
+            places.append((found[0], segments))
         }
-        if !rest.isEmpty { pieces.append(.glue(rest)) }
+        places.sort { $0.range.lowerBound < $1.range.lowerBound }
+        var pieces: [PromptLayout.Piece] = []
+        var rest = text[...]
+        for (range, segments) in places {
+            let glue = rest[..<range.lowerBound]
+            if !glue.isEmpty { pieces.append(.glue(String(glue))) }
+            pieces += segments
+            rest = text[range.upperBound...]
+        }
+        if !rest.isEmpty { pieces.append(.glue(String(rest))) }
         guard !text.replacing(marks.map(\.mark)).contains("\u{E000}") else {
             throw .template("it writes a part of a message where the whole belongs")
         }
