@@ -14,6 +14,8 @@ packages=(
     libxml2-dev     # text of HTML documents
     libicu-dev      # borders of sentences
     libcmark-dev    # text of Markdown documents
+    libsystemd-dev  # readiness, watchdog and sockets of systemd
+    libacl1-dev     # who may read a lease's file
 )
 
 fail() {

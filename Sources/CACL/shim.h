@@ -1,0 +1,2 @@
+#include <acl/libacl.h>
+#include <sys/acl.h>
