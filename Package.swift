@@ -36,6 +36,7 @@ let package = Package(
         .systemLibrary(name: "CCMark", pkgConfig: "libcmark", providers: [.apt(["libcmark-dev"])]),
         .target(name: "CSuite"),
         .target(name: "CFiles"),
+        .target(name: "CSockets"),
         .systemLibrary(name: "CSystemd", pkgConfig: "libsystemd", providers: [.apt(["libsystemd-dev"])]),
         .systemLibrary(name: "CACL", pkgConfig: "libacl", providers: [.apt(["libacl1-dev"])]),
         .systemLibrary(name: "CXXHash", pkgConfig: "libxxhash", providers: [.apt(["libxxhash-dev"])]),
@@ -70,12 +71,14 @@ let package = Package(
         .target(
             name: "TesseraSidecar",
             dependencies: [
-                "CACL", "CSystemd", "Tessera", "TesseraAPI", "TesseraKV", "TesseraRetrieval", "TesseraReuse",
+                "CACL", "CSockets", "CSystemd", "Tessera", "TesseraAPI", "TesseraKV", "TesseraRetrieval",
+                "TesseraReuse",
                 "TesseraRuntime", "TesseraStore",
                 .product(name: "Configuration", package: "swift-configuration"),
                 .product(name: "CoreMetrics", package: "swift-metrics"),
                 .product(name: "Crypto", package: "swift-crypto"),
                 .product(name: "Hummingbird", package: "hummingbird"),
+                .product(name: "HummingbirdCore", package: "hummingbird"),
                 .product(name: "HTTPTypes", package: "swift-http-types"),
                 .product(name: "Logging", package: "swift-log"),
                 .product(name: "Metrics", package: "swift-metrics"),

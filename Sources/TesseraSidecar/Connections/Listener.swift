@@ -1,0 +1,72 @@
+// SPDX-License-Identifier: Apache-2.0
+
+internal import Hummingbird
+internal import HummingbirdCore
+internal import Logging
+internal import NIOCore
+internal import NIOExtras
+internal import NIOPosix
+internal import ServiceLifecycle
+
+/// Accepts connections on one socket and answers the requests on them.
+///
+/// Hummingbird's own server binds its sockets itself, with the umask's permissions and without systemd's; this one takes a
+/// socket that listens already, and knows of each connection who is at the other end. Everything it starts ends with it: on
+/// graceful shutdown no connection is accepted any more, idle ones are closed, and requests under way are answered.
+struct Listener: Service {
+    let socket: ListeningSocket
+    let http: HTTP1Channel
+    let group: any EventLoopGroup
+    let logger: Logger
+
+    private typealias Accepted = (channel: HTTP1Channel.Value, connection: Connection)
+
+    func run() async throws {
+        let quiescing = ServerQuiescingHelper(group: group)
+        let server = try await bind(quiescing)
+        let done = server.channel.eventLoop.makePromise(of: Void.self)
+        try await withGracefulShutdownHandler {
+            try await withThrowingDiscardingTaskGroup { tasks in
+                try await server.executeThenClose { inbound in
+                    for try await accepted in inbound {
+                        tasks.addTask {
+                            await Connection.$current.withValue(accepted.connection) {
+                                await http.handle(value: accepted.channel, logger: logger)
+                            }
+                        }
+                    }
+                }
+            }
+        } onGracefulShutdown: {
+            socket.removePath()
+            quiescing.initiateShutdown(promise: done)
+        }
+    }
+
+    private func bind(_ quiescing: ServerQuiescingHelper) async throws -> NIOAsyncChannel<Accepted, Never> {
+        try await ServerBootstrap(group: group)
+            .serverChannelInitializer { channel in
+                channel.eventLoop.makeCompletedFuture {
+                    try channel.pipeline.syncOperations.addHandler(
+                        quiescing.makeServerChannelHandler(channel: channel))
+                }
+            }
+            .childChannelOption(ChannelOptions.allowRemoteHalfClosure, value: true)
+            .bind(socket.descriptor) { channel in
+                do {
+                    let connection = Connection(try peer(of: channel))
+                    try channel.pipeline.syncOperations.addHandler(HangupHandler(connection))
+                    return http.setup(channel: channel, logger: logger).map { ($0, connection) }
+                } catch {
+                    return channel.eventLoop.makeFailedFuture(error)
+                }
+            }
+    }
+
+    private func peer(of channel: any Channel) throws -> Peer {
+        switch socket.kind {
+        case .unix: try Peer.ofUnixSocket(channel)
+        case .loopback: .network
+        }
+    }
+}
