@@ -30,7 +30,7 @@ extension ContextCache {
             let prefix = reusesPrefix ? storedPrefix(of: tokens) : nil
             let found = find(
                 tokens, behind: prefix?.tokens.count ?? 0, for: selector, use: use,
-                leastPasses: gating == .ungated ? nil : gateRecord()?.scorePasses ?? 0)
+                leastPasses: leastPasses(gating))
             guard gating == .free else {
                 report.stages.plan += watch.lap()
                 return try stitch(

@@ -85,6 +85,11 @@ extension ContextCache {
         try record.validate(layers: model.layout.layers)
     }
 
+    /// In how many contexts a chunk's scores must have been seen; nil where the gate has nothing to say.
+    func leastPasses(_ gating: Gating) -> Int? {
+        gating == .ungated ? nil : gateRecord()?.scorePasses ?? 0
+    }
+
     /// The assembly of a request, as far as the gate decides it.
     func gatedAssembly(_ options: AnswerOptions) throws(TesseraError) -> (
         assembly: Assembly, gating: Gating, reason: String

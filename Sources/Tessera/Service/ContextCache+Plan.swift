@@ -84,7 +84,7 @@ extension ContextCache {
         }
         let found = find(
             tokens, behind: prefix, for: selector, use: use,
-            leastPasses: gating == .ungated ? nil : gateRecord()?.scorePasses ?? 0, records: records)
+            leastPasses: leastPasses(gating), records: records)
         var reused: [ReusedChunk] = []
         for context in found {
             guard let place = chunks.firstIndex(where: { $0.slots == context.slots }) else { continue }

@@ -154,8 +154,9 @@ extension Simulation.Capacity {
 }
 
 /// One policy at one capacity; run by one thread at a time.
+///
+/// `@unchecked Sendable` because `concurrentPerform` gives each lane to one iteration, and waits for all of them.
 private final class Lane: @unchecked Sendable {
-    // Unchecked because `concurrentPerform` gives each lane to one iteration, and waits for all of them.
     private let name: String
     private(set) var cache: CacheModel
 

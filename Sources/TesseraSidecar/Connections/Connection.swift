@@ -26,7 +26,7 @@ final class Connection: Sendable {
     func whileHeard<R: Sendable>(_ body: @escaping @Sendable () async throws -> R) async throws -> R {
         let task = Task { try await body() }
         let id = watch { task.cancel() }
-        defer { state.withLock { _ = $0.watchers.removeValue(forKey: id) } }
+        defer { unwatch(id) }
         return try await withTaskCancellationHandler {
             try await task.value
         } onCancel: {

@@ -24,7 +24,6 @@ struct Listener: Service {
     func run() async throws {
         let quiescing = ServerQuiescingHelper(group: group)
         let server = try await bind(quiescing)
-        let done = server.channel.eventLoop.makePromise(of: Void.self)
         try await withGracefulShutdownHandler {
             try await withThrowingDiscardingTaskGroup { tasks in
                 try await server.executeThenClose { inbound in
@@ -39,7 +38,7 @@ struct Listener: Service {
             }
         } onGracefulShutdown: {
             socket.removePath()
-            quiescing.initiateShutdown(promise: done)
+            quiescing.initiateShutdown(promise: nil)
         }
     }
 
