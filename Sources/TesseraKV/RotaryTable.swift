@@ -76,3 +76,67 @@ public struct RotaryAngles: Sendable, Equatable {
     /// Which dimensions form a pair.
     public let pairing: RotaryTable.Pairing
 }
+
+extension RotaryTable {
+    /// The rotation that takes ``angles(at:)`` back: by the opposite angles, the magnitude divided out.
+    package func inverseAngles(at positions: some Collection<Int32>) -> RotaryAngles {
+        let forward = angles(at: positions)
+        let scale = 1 / (magnitude * magnitude)
+        return RotaryAngles(
+            cosines: forward.cosines.map { $0 * scale }, sines: forward.sines.map { -$0 * scale }, pairs: forward.pairs,
+            pairing: pairing)
+    }
+
+    /// No rotation at all, for so many tokens.
+    package func noAngles(tokens: Int) -> RotaryAngles {
+        let count = tokens * frequencies.count
+        return RotaryAngles(
+            cosines: Array(repeating: 1, count: count), sines: Array(repeating: 0, count: count),
+            pairs: frequencies.count, pairing: pairing)
+    }
+}
+
+extension RotaryAngles {
+    /// Rotates keys of shape (token, KV head, dimension) in place.
+    package func turn(_ keys: inout [Float], heads: Int, headDimension: Int) {
+        let tokens = pairs == 0 ? 0 : cosines.count / pairs
+        precondition(keys.count == tokens * heads * headDimension || pairs == 0, "one rotation per token")
+        for token in 0..<tokens {
+            for head in 0..<heads {
+                let start = (token * heads + head) * headDimension
+                for pair in 0..<pairs {
+                    let (a, b) = pairing.places(of: pair, pairs: pairs)
+                    let (x, y) = (keys[start + a], keys[start + b])
+                    let (cosine, sine) = (cosines[token * pairs + pair], sines[token * pairs + pair])
+                    keys[start + a] = x * cosine - y * sine
+                    keys[start + b] = x * sine + y * cosine
+                }
+            }
+        }
+    }
+}
+
+extension RotaryTable.Pairing {
+    /// Where the two numbers of a pair lie in a head.
+    package func places(of pair: Int, pairs: Int) -> (Int, Int) {
+        switch self {
+        case .interleaved: (2 * pair, 2 * pair + 1)
+        case .halves: (pair, pair + pairs)
+        }
+    }
+
+    /// For each dimension of a head of this pairing, the dimension of the other that holds the same number; nil where the
+    /// two are one.
+    ///
+    /// Checkpoints pair by halves; their keys' dimensions were put in another order for GGUF files, which interleave. What
+    /// is not rotated stays where it is.
+    package func order(from other: RotaryTable.Pairing, pairs: Int, headDimension: Int) -> [Int]? {
+        guard self != other else { return nil }
+        var order = Array(0..<headDimension)
+        for pair in 0..<pairs {
+            let (mine, theirs) = (places(of: pair, pairs: pairs), other.places(of: pair, pairs: pairs))
+            (order[mine.0], order[mine.1]) = (theirs.0, theirs.1)
+        }
+        return order
+    }
+}

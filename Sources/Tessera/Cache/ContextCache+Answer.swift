@@ -4,7 +4,7 @@ internal import Logging
 internal import Synchronization
 public import TesseraKV
 internal import TesseraReuse
-internal import TesseraRuntime
+package import TesseraRuntime
 internal import TesseraStore
 
 extension ContextCache {
@@ -46,6 +46,16 @@ extension ContextCache {
     func respond(
         to tokens: PromptTokens, options: AnswerOptions, onPiece: @escaping @Sendable (TokenGenerator.Piece) -> Void
     ) async throws(TesseraError) -> Response {
+        try await finish(begin(tokens, options: options), onPiece: onPiece)
+    }
+
+    /// Answers a prompt up to the first token.
+    ///
+    /// - Returns: The answer so far, to be written to its end with ``finish(_:onPiece:)``.
+    /// - Throws: ``TesseraError`` as ``answer(_:options:onText:)``.
+    package func begin(
+        _ tokens: PromptTokens, options: AnswerOptions
+    ) async throws(TesseraError) -> StartedAnswer {
         var watch = Stopwatch()
         let (assembly, gating, reason) = try gatedAssembly(options)
         recordTrace(of: tokens)
@@ -69,30 +79,44 @@ extension ContextCache {
         let first = try generator.next()
         report.stages.prefill += watch.lap()
         report.timeToFirstToken = watch.total
-        let text = Mutex(first?.text ?? "")
-        if let first { onPiece(first) }
-        let draft = AnswerDraft(generator) { piece in
+        return StartedAnswer(
+            first: first, report: report, draft: AnswerDraft(generator, repair), prompt: tokens, request: request,
+            outcome: outcome, turn: turn,
+            // What the built-in engine computes is not the other runtime's.
+            keepsMisses: options.keepsMisses && producer == nil)
+    }
+
+    /// Writes an answer that was begun to its end.
+    ///
+    /// - Parameter onPiece: Gets each token with the text that it completes, the first included; from the second on it is
+    ///   called on the thread that writes all answers.
+    package func finish(
+        _ started: StartedAnswer, onPiece: @escaping @Sendable (TokenGenerator.Piece) -> Void
+    ) async throws(TesseraError) -> Response {
+        var watch = Stopwatch()
+        var report = started.report
+        let text = Mutex(started.first?.text ?? "")
+        if let first = started.first { onPiece(first) }
+        let (written, ending) = try await scheduler.decoder.finish(started.draft) { piece in
             text.withLock { $0 += piece.text }
             onPiece(piece)
         }
-        let (written, ending) = try await scheduler.decoder.finish(draft)
         report.stages.decode = watch.lap()
         guard ending != .cancelled else { throw TesseraError(.cancelled, "the request was cancelled") }
-        report.repairedTokens = repair?.repaired ?? 0
+        report.repairedTokens = started.draft.repair?.repaired ?? 0
         report.effectiveRecompute += Double(report.repairedTokens) / Double(max(1, report.reusedTokens))
-        learn(from: request, outcome, report)
+        learn(from: started.request, started.outcome, report)
         return Response(
             answer: Answer(text: text.withLock { $0 }, tokens: written, ending: ending, report: report),
-            prompt: tokens, request: request, turn: turn,
-            // What the built-in engine computes is not the other runtime's.
-            keepsMisses: options.keepsMisses && producer == nil)
+            prompt: started.prompt, request: started.request, turn: started.turn,
+            keepsMisses: started.keepsMisses)
     }
 
     /// Keeps what an answered prompt had to compute, as far as that was wanted, and gives its place in the scheduler back.
     ///
     /// - Returns: The rows computed for it, summed over layers.
     @discardableResult
-    func keep(_ response: Response) async -> Int {
+    package func keep(_ response: Response) async -> Int {
         defer { response.turn.end() }
         let computed = response.keepsMisses ? await keepMisses(of: response.prompt, after: response.request) : 0
         saveRates(after: 16)

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 
 /// An answer, and what is needed to keep what its prompt had to compute.
-struct Response: Sendable {
+package struct Response: Sendable {
     /// The answer.
-    var answer: Answer
+    package var answer: Answer
     /// The prompt.
     var prompt: PromptTokens
     /// Its keys and values, and what was missing of them.

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 
-internal import TesseraKV
+package import TesseraKV
 
 /// A prompt as the model reads it: one run of ids, and where its parts lie in it.
-struct PromptTokens: Sendable, Equatable {
+package struct PromptTokens: Sendable, Equatable {
     /// All ids, positions 0 … n−1.
-    var ids: [TokenID] = []
+    package internal(set) var ids: [TokenID] = []
     /// The places of the contexts that are not empty, in prompt order.
     var contexts: [Range<Int>] = []
 

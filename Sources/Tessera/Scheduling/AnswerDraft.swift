@@ -11,16 +11,18 @@ internal import TesseraRuntime
 final class AnswerDraft: @unchecked Sendable {
     /// Draws the tokens.
     var generator: TokenGenerator
+    /// Repairs stale tokens beside the answer; nil where none are.
+    let repair: DecodeRepair?
     /// Gets each piece as soon as it is drawn, on the thread that writes all answers.
-    let onPiece: @Sendable (TokenGenerator.Piece) -> Void
+    var onPiece: @Sendable (TokenGenerator.Piece) -> Void = { _ in }
 
     private let cancelled = Atomic<Bool>(false)
     private let caller = Mutex<CheckedContinuation<Result<Void, TesseraError>, Never>?>(nil)
 
     /// - Parameter generator: The answer, its first piece drawn already.
-    init(_ generator: TokenGenerator, onPiece: @escaping @Sendable (TokenGenerator.Piece) -> Void) {
+    init(_ generator: TokenGenerator, _ repair: DecodeRepair? = nil) {
         self.generator = generator
-        self.onPiece = onPiece
+        self.repair = repair
     }
 
     /// Whether nobody wants it any more.

@@ -23,9 +23,13 @@ final class BatchDecoder: Sendable {
 
     /// Writes an answer to its end.
     ///
+    /// - Parameter onPiece: Gets each piece as soon as it is drawn, on the decoder's thread.
     /// - Returns: The tokens of the answer, and why it ended.
     /// - Throws: ``TesseraError`` as the runtime.
-    func finish(_ draft: AnswerDraft) async throws(TesseraError) -> (tokens: [TokenID], end: TokenGenerator.End) {
+    func finish(
+        _ draft: AnswerDraft, onPiece: @escaping @Sendable (TokenGenerator.Piece) -> Void
+    ) async throws(TesseraError) -> (tokens: [TokenID], end: TokenGenerator.End) {
+        draft.onPiece = onPiece
         let outcome = await withTaskCancellationHandler {
             await withCheckedContinuation { caller in
                 draft.setCaller(caller)

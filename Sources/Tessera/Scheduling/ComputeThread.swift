@@ -2,10 +2,13 @@
 
 internal import TesseraKV
 
-/// Where prompts and chunks are computed: a queue of its own, so that neither a cache's actor nor the cooperative pool is
-/// blocked. The calling task goes there and comes back, so that its cancellation is seen.
+/// A queue of its own for work that computes, so that neither a cache's actor nor the cooperative pool is blocked. The calling task goes there and comes back, so that its cancellation is seen.
 actor ComputeThread {
-    private let executor = BlockingExecutor(label: "tessera.compute")
+    private let executor: BlockingExecutor
+
+    init(label: String) {
+        executor = BlockingExecutor(label: label)
+    }
 
     nonisolated var unownedExecutor: UnownedSerialExecutor { executor.asUnownedSerialExecutor() }
 

@@ -27,7 +27,9 @@ package final class RequestScheduler: Sendable {
     private let state: Mutex<State>
     private let clock = ContinuousClock()
     private let start: ContinuousClock.Instant
-    private let thread = ComputeThread()
+    private let thread = ComputeThread(label: "tessera.compute")
+    /// Where texts become ids.
+    let tokenizing = ComputeThread(label: "tessera.tokenize")
     /// Decodes all answers.
     let decoder: BatchDecoder
 

@@ -1,49 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 
 package import TesseraKV
-package import TesseraReuse
+internal import TesseraReuse
 internal import TesseraStore
-
-/// A part of a prompt, as a runtime elsewhere names it.
-package enum PlanSegment: Sendable, Equatable {
-    /// Tokens that are computed or belong to a stored leading run: system text, glue, the question.
-    case text([TokenID])
-    /// A chunk by its tokens.
-    case chunk([TokenID])
-    /// A chunk by its key, which ingest or warm-up returned.
-    case stored(ChunkKey)
-}
-
-/// What is decided for a prompt that another runtime will compute.
-package struct PromptPlan: Sendable {
-    /// A chunk of the prompt.
-    package struct Chunk: Sendable {
-        /// The key of the chunk encoded alone.
-        package var key: ChunkKey
-        /// Its slots, which are its positions too.
-        package var slots: Range<Int>
-        /// What was decided for it.
-        package var decision: ContextDecision
-    }
-
-    /// How the prompt comes about.
-    package var assembly: Assembly
-    /// Why this way.
-    package var reason: String
-    /// Tokens of the whole prompt.
-    package var promptTokens: Int
-    /// Tokens of a stored leading run.
-    package var prefixTokens: Int
-    /// The chunks, in prompt order.
-    package var chunks: [Chunk]
-    /// The reused tokens to compute anew: known now, or to be measured while the prompt is computed.
-    package var selection: SelectionPlan
-
-    /// Whether a chunk's stored KV is used.
-    package func reuses(_ chunk: Chunk) -> Bool {
-        chunk.decision.source == .isolated || chunk.decision.source == .contextual
-    }
-}
 
 extension ContextCache {
     /// Finds what the store has of a prompt and says what to do with it; nothing is loaded or computed.
@@ -57,6 +16,16 @@ extension ContextCache {
     ///   beyond the vocabulary and for an assembly that the gate has not passed, `tooLong` for a prompt beyond the context,
     ///   `unsupported` for parallel contexts.
     package func plan(_ segments: [PlanSegment], options: AnswerOptions) throws(TesseraError) -> PromptPlan {
+        try planned(segments, options: options).plan
+    }
+
+    /// The same, with the stored KV that the plan uses.
+    ///
+    /// - Parameter loads: Whether KV is loaded: what can't be is computed, and the tokens to compute anew are chosen among
+    ///   the rest.
+    func planned(
+        _ segments: [PlanSegment], options: AnswerOptions, loads: Bool = false
+    ) throws(TesseraError) -> (plan: PromptPlan, runs: [LoadedRun]) {
         let (assembly, gating, reason) = try gatedAssembly(options)
         if case .parallel = assembly {
             throw TesseraError(.unsupported, "parallel contexts are assembled by the built-in engine alone")
@@ -68,7 +37,11 @@ extension ContextCache {
             throw TesseraError(
                 .tooLong, "the prompt has \(tokens.ids.count) tokens and the model's context \(model.contextLength)")
         }
-        let prefix = storedPrefix(of: tokens)?.tokens.count ?? 0
+        let leading = try storedPrefix(of: tokens).flatMap { (record) throws(TesseraError) in
+            try run(of: record, at: 0, loads: loads)
+        }
+        var runs = [leading].compactMap { $0 }
+        let prefix = leading?.slots.count ?? 0
         var chunks = zip(tokens.contexts, records).map { slots, record in
             PromptPlan.Chunk(
                 key: record?.key ?? key(of: Array(tokens.ids[slots])), slots: slots,
@@ -77,11 +50,10 @@ extension ContextCache {
                     reason: slots.upperBound <= prefix
                         ? "it belongs to a stored leading run" : "everything is computed"))
         }
-        guard case .stitched(let selector, let ratio, let use) = assembly else {
-            return PromptPlan(
-                assembly: assembly, reason: reason, promptTokens: tokens.ids.count, prefixTokens: prefix,
-                chunks: chunks, selection: .fixed([]))
-        }
+        var plan = PromptPlan(
+            assembly: assembly, reason: reason, promptTokens: tokens.ids.count, prefixTokens: prefix, chunks: chunks,
+            selection: .fixed([]))
+        guard case .stitched(let selector, let ratio, let use) = assembly else { return (plan, runs) }
         let found = find(
             tokens, behind: prefix, for: selector, use: use,
             leastPasses: leastPasses(gating), records: records)
@@ -93,11 +65,39 @@ extension ContextCache {
                 continue
             }
             chunks[place].decision = context.decision(for: candidate)
-            if context.obstacle == nil { reused.append(candidate.reused(in: context.slots)) }
+            guard context.obstacle == nil else { continue }
+            guard let run = try run(of: candidate, at: context.slots.lowerBound, loads: loads) else {
+                chunks[place].decision.source = .computed
+                chunks[place].decision.reason = "its KV can't be loaded"
+                continue
+            }
+            runs.append(run)
+            reused.append(candidate.reused(in: context.slots))
         }
-        return PromptPlan(
-            assembly: assembly, reason: reason, promptTokens: tokens.ids.count, prefixTokens: prefix, chunks: chunks,
-            selection: selector.plan(chunks: reused, ratio: ratio, layers: model.layout.layers))
+        plan.chunks = chunks
+        plan.selection = selector.plan(chunks: reused, ratio: ratio, layers: model.layout.layers)
+        return (plan, runs)
+    }
+
+    /// A candidate's KV where it goes; nil where it can't be loaded.
+    private func run(
+        of candidate: FoundContext.Candidate, at slot: Int, loads: Bool
+    ) throws(TesseraError) -> LoadedRun? {
+        guard loads else { return LoadedRun(chunk: nil, slots: slot..<slot + candidate.tokens.count) }
+        switch candidate.place {
+        case .held: return nil
+        case .isolated(let record): return try run(of: record, at: slot, loads: loads)
+        case .contextual(let variant):
+            return try store.chunk(of: variant, fingerprint: fingerprintDigest, tokens: candidate.tokens)
+                .flatMap { (record) throws(TesseraError) in try run(of: record, at: slot, loads: loads) }
+        }
+    }
+
+    private func run(of record: StoredChunk, at slot: Int, loads: Bool) throws(TesseraError) -> LoadedRun? {
+        let slots = slot..<slot + record.tokens.count
+        guard loads else { return LoadedRun(chunk: nil, slots: slots) }
+        guard record.layout == model.layout else { return nil }
+        return try store.load(record).map { LoadedRun(chunk: $0, slots: slots) }
     }
 
     /// The ids of a prompt, with the records of the chunks that were named by their keys.
@@ -131,10 +131,7 @@ extension ContextCache {
                 "the store has no chunk \(strangers.map(\.description).joined(separator: ", ")) here; send its tokens, or "
                     + "ingest it again")
         }
-        if let stranger = tokens.ids.first(where: { $0 < 0 || Int($0) >= model.vocabulary }) {
-            throw TesseraError(
-                .invalidInput, "the token id \(stranger) is not in the model's vocabulary of \(model.vocabulary)")
-        }
+        try checkVocabulary(tokens.ids)
         return (tokens, records)
     }
 }

@@ -29,9 +29,16 @@ public enum HalfFormat: String, Sendable, CaseIterable {
     ///
     /// - Returns: The index of the first number that is not finite or beyond the range, or their count.
     func narrow(_ numbers: [Float], to halves: UnsafeMutablePointer<UInt16>) -> Int {
+        narrow(numbers, count: numbers.count, to: halves)
+    }
+
+    /// The same for `count` numbers in memory.
+    package func narrow(
+        _ numbers: UnsafePointer<Float>, count: Int, to halves: UnsafeMutablePointer<UInt16>
+    ) -> Int {
         switch self {
-        case .fp16: ck_f16_from_f32(halves, numbers, numbers.count)
-        case .bf16: ck_bf16_from_f32(halves, numbers, numbers.count)
+        case .fp16: ck_f16_from_f32(halves, numbers, count)
+        case .bf16: ck_bf16_from_f32(halves, numbers, count)
         }
     }
 }

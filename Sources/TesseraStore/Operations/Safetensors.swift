@@ -1,21 +1,30 @@
 // SPDX-License-Identifier: Apache-2.0
 
-internal import Foundation
-internal import TesseraKV
+package import Foundation
+package import TesseraKV
 
 /// A file in the safetensors format: the length of a header (64 bits), the header in JSON, then the tensors' bytes.
 ///
 /// The format: https://github.com/huggingface/safetensors, README, *Format*.
-struct Safetensors {
+package struct Safetensors {
     /// One tensor: its element type and extents, and where its bytes lie behind the header.
-    struct Tensor: Equatable {
-        var type: String
-        var shape: [Int]
-        var range: Range<Int>
+    package struct Tensor: Equatable {
+        /// The element's type, in the format's words.
+        package var type: String
+        /// The extents, the last index running fastest.
+        package var shape: [Int]
+        /// Its bytes, counted from behind the header.
+        package var range: Range<Int>
+
+        /// Makes a tensor of its parts.
+        package init(type: String, shape: [Int], range: Range<Int>) {
+            (self.type, self.shape, self.range) = (type, shape, range)
+        }
 
         /// Bytes of an element; nil for a type that isn't one of ours.
-        static func size(of type: String) -> Int? {
+        package static func size(of type: String) -> Int? {
             switch type {
+            case "F32": 4
             case "F16", "BF16": 2
             case "U8": 1
             default: nil
@@ -23,17 +32,22 @@ struct Safetensors {
         }
     }
 
-    var metadata: [String: String]
-    var tensors: [String: Tensor]
+    /// What is said of the file as a whole.
+    package var metadata: [String: String]
+    /// The tensors by their names.
+    package var tensors: [String: Tensor]
 
     private static let longestHeader = 100 << 20
 
-    init(metadata: [String: String]) {
+    /// A file without tensors yet.
+    package init(metadata: [String: String]) {
         (self.metadata, tensors) = (metadata, [:])
     }
 
-    /// The header as it stands at the beginning of a file, its length included; the tensors begin at a multiple of 8.
-    func header() throws -> Data {
+    /// The header as it stands at the beginning of a file, its length included.
+    ///
+    /// - Parameter alignment: What the tensors' first byte is a multiple of; itself one of 8.
+    package func header(alignment: Int = 8) throws -> Data {
         var object: [String: Any] = ["__metadata__": metadata]
         for (name, tensor) in tensors {
             object[name] = [
@@ -42,7 +56,7 @@ struct Safetensors {
             ]
         }
         var text = try JSONSerialization.data(withJSONObject: object, options: [.sortedKeys, .withoutEscapingSlashes])
-        text.append(contentsOf: [UInt8](repeating: UInt8(ascii: " "), count: (8 - text.count % 8) % 8))
+        text.append(contentsOf: [UInt8](repeating: UInt8(ascii: " "), count: -(8 + text.count) & (alignment - 1)))
         return withUnsafeBytes(of: UInt64(text.count).littleEndian) { Data($0) } + text
     }
 
@@ -50,7 +64,7 @@ struct Safetensors {
     /// gap or overlap, and each has as many bytes as its extents say.
     ///
     /// - Returns: The header, and where the tensors begin.
-    static func read(_ file: Data) throws(TesseraError) -> (header: Safetensors, start: Int) {
+    package static func read(_ file: Data) throws(TesseraError) -> (header: Safetensors, start: Int) {
         guard file.count >= 8 else { throw bad("it is shorter than any header") }
         let length = file.withUnsafeBytes { UInt64(littleEndian: $0.loadUnaligned(as: UInt64.self)) }
         guard length <= longestHeader, length <= UInt64(file.count - 8) else {

@@ -1,0 +1,44 @@
+// SPDX-License-Identifier: Apache-2.0
+
+/// A chunk, by one of the ways to name it.
+public enum ChunkReference: Sendable, Equatable {
+    /// The id that ingest, warm-up or a plan returned: 64 hexadecimal digits.
+    case id(String)
+    /// Its token ids.
+    case tokens([Int32])
+    /// Its text, which the server tokenises.
+    case text(String)
+}
+
+extension ChunkReference: Codable {
+    private enum Key: String, CodingKey { case tokens, text }
+
+    /// A string is an id; an object has `tokens` or `text`.
+    public init(from decoder: any Decoder) throws {
+        if let id = try? decoder.singleValueContainer().decode(String.self) {
+            self = .id(id)
+            return
+        }
+        let container = try decoder.container(keyedBy: Key.self)
+        if container.contains(.tokens) {
+            self = .tokens(try container.decode([Int32].self, forKey: .tokens))
+        } else {
+            self = .text(try container.decode(String.self, forKey: .text))
+        }
+    }
+
+    /// The same form as is decoded.
+    public func encode(to encoder: any Encoder) throws {
+        switch self {
+        case .id(let id):
+            var container = encoder.singleValueContainer()
+            try container.encode(id)
+        case .tokens(let tokens):
+            var container = encoder.container(keyedBy: Key.self)
+            try container.encode(tokens, forKey: .tokens)
+        case .text(let text):
+            var container = encoder.container(keyedBy: Key.self)
+            try container.encode(text, forKey: .text)
+        }
+    }
+}

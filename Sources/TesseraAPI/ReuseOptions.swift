@@ -1,0 +1,42 @@
+// SPDX-License-Identifier: Apache-2.0
+
+/// How a prompt's KV is to come about: the `tessera` object of a request. Whatever is nil is the server's choice, which
+/// is what the model's quality gate has passed.
+public struct ReuseOptions: Codable, Sendable, Equatable {
+    /// `exact`, `stitched` or `parallel`.
+    public var assembly: String?
+    /// What picks the tokens to compute anew: `none`, `firstK`, `storedScore`, `deviation`, `deviationAttention`,
+    /// `question`, `random` or `all`.
+    public var selector: String?
+    /// The share of the reused tokens that the selector picks, 0 … 1.
+    public var ratio: Double?
+    /// Short for the assembly `exact`.
+    public var exact: Bool?
+    /// The layer in which deviation is measured, 1 or more.
+    public var checkLayer: Int?
+    /// How many tokens of each chunk `firstK` picks.
+    public var k: Int?
+    /// Cache-Craft's α, for `storedScore`.
+    public var alpha: Double?
+    /// The seed of `random`.
+    public var seed: UInt64?
+    /// Which stored KV of a chunk may be used: `best`, `isolated` or `contextual`.
+    public var variants: String?
+    /// The temperature of attention to parallel contexts.
+    public var temperature: Double?
+    /// The scale of attention to parallel contexts.
+    public var scale: Double?
+    /// The kind of the question, for a gate that was passed for some kinds only.
+    public var kind: String?
+    /// Whether the assembly may be used though the quality gate has not passed it.
+    public var ungated: Bool?
+    /// Whether chunks that were missing are kept once the answer is out; by default they are.
+    public var keepsMisses: Bool?
+    /// Whether the answer says what was decided for each context.
+    public var explain: Bool?
+    /// Whether the names of special tokens in the prompt of a completion stand for these tokens.
+    public var specialTokens: Bool?
+
+    /// Leaves everything to the server.
+    public init() {}
+}
