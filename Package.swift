@@ -34,6 +34,7 @@ let package = Package(
         .systemLibrary(name: "CXML2", pkgConfig: "libxml-2.0", providers: [.apt(["libxml2-dev"])]),
         .systemLibrary(name: "CCMark", pkgConfig: "libcmark", providers: [.apt(["libcmark-dev"])]),
         .target(name: "CSuite"),
+        .target(name: "CDocuments", exclude: ["openapi.json"]),
         .target(name: "CFiles"),
         .target(name: "CSockets"),
         .systemLibrary(name: "CSystemd", pkgConfig: "libsystemd", providers: [.apt(["libsystemd-dev"])]),
@@ -70,9 +71,8 @@ let package = Package(
         .target(
             name: "TesseraSidecar",
             dependencies: [
-                "CACL", "CSockets", "CSystemd", "Tessera", "TesseraAPI", "TesseraKV", "TesseraRetrieval",
-                "TesseraReuse",
-                "TesseraRuntime", "TesseraStore",
+                "CACL", "CDocuments", "CFiles", "CSockets", "CSystemd", "Tessera", "TesseraAPI", "TesseraEviction",
+                "TesseraKV", "TesseraRetrieval", "TesseraReuse", "TesseraRuntime", "TesseraStore",
                 .product(name: "Configuration", package: "swift-configuration"),
                 .product(name: "CoreMetrics", package: "swift-metrics"),
                 .product(name: "Crypto", package: "swift-crypto"),
@@ -83,9 +83,11 @@ let package = Package(
                 .product(name: "Metrics", package: "swift-metrics"),
                 .product(name: "NIOCore", package: "swift-nio"),
                 .product(name: "NIOExtras", package: "swift-nio-extras"),
+                .product(name: "NIOFoundationCompat", package: "swift-nio"),
                 .product(name: "NIOHTTPTypes", package: "swift-nio-extras"),
                 .product(name: "NIOPosix", package: "swift-nio"),
                 .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
+                .product(name: "UnixSignals", package: "swift-service-lifecycle"),
                 .product(name: "Tracing", package: "swift-distributed-tracing"),
             ]),
         .target(
@@ -99,7 +101,8 @@ let package = Package(
             name: "TesseraCLI",
             dependencies: [
                 "Tessera", "TesseraBench", "TesseraEviction", "TesseraKV", "TesseraRetrieval", "TesseraReuse",
-                "TesseraRuntime", "TesseraStore", .product(name: "ArgumentParser", package: "swift-argument-parser"),
+                "TesseraRuntime", "TesseraSidecar", "TesseraStore",
+                .product(name: "ArgumentParser", package: "swift-argument-parser"),
                 .product(name: "Logging", package: "swift-log"),
             ]),
 

@@ -59,7 +59,7 @@ public struct WarmRequest: Codable, Sendable, Equatable {
 /// Work that goes on beside requests.
 public struct Job: Codable, Sendable, Equatable {
     /// How far a job has come.
-    public enum State: String, Codable, Sendable {
+    public enum State: String, Codable, Sendable, CaseIterable {
         /// It waits for others.
         case queued
         /// It is at work.

@@ -21,7 +21,7 @@ struct TesseraCommand: AsyncParsableCommand {
             input or output error, 75 the store is in use or there is too much to do, 130 cancelled.
             """,
         subcommands: [
-            Warm.self, Ask.self, Gate.self, Calibrate.self, StoreCommand.self, Doctor.self, Simulate.self,
+            Serve.self, Warm.self, Ask.self, Gate.self, Calibrate.self, StoreCommand.self, Doctor.self, Simulate.self,
             TraceCommand.self, Bench.self, Demo.self, Tokenize.self, Logits.self,
         ])
 

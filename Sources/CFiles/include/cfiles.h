@@ -15,3 +15,9 @@ ssize_t cf_read_cached(int file, void *bytes, size_t count, off_t offset);
 
 /// Gives the blocks of a range back to the file system; the file's size stays and the range reads as zeros.
 int cf_punch(int file, off_t offset, off_t count);
+
+/// The bytes that a file takes on its file system, holes left out; −1 on error.
+int64_t cf_allocated_bytes(int file);
+
+/// What stands at a path: 1 for a folder of our own user, 0 for anything else, −1 for nothing or an error.
+int cf_is_own_folder(const char *path);

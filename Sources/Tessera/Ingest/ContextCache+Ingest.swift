@@ -11,6 +11,13 @@ public struct IngestProgress: Sendable, Equatable {
     public var tokens = 0
     /// Bytes of their KV.
     public var bytes = 0
+
+    /// Nothing computed yet.
+    public init() {}
+
+    init(chunks: Int, tokens: Int, bytes: Int) {
+        (self.chunks, self.tokens, self.bytes) = (chunks, tokens, bytes)
+    }
 }
 
 extension ContextCache {

@@ -30,6 +30,10 @@ package final class RequestScheduler: Sendable {
     private let thread = ComputeThread(label: "tessera.compute")
     /// Where texts become ids.
     let tokenizing = ComputeThread(label: "tessera.tokenize")
+    /// Where the store is looked into for those who keep it in order.
+    let reading = ComputeThread(label: "tessera.reading")
+    /// Where stitched KV is written for other runtimes.
+    let leasing = ComputeThread(label: "tessera.leasing")
     /// Decodes all answers.
     let decoder: BatchDecoder
 

@@ -112,6 +112,13 @@ extension ContextCache {
         try await ingest(chunks.map { PendingRecord(kind: .chunk, tokens: $0) }, sparing: scope, progress: progress)
     }
 
+    /// The same for callers elsewhere.
+    package func warm(
+        chunks: [[TokenID]], progress: @escaping @Sendable (IngestProgress) -> Void
+    ) async throws(TesseraError) -> IngestProgress {
+        try await warm(chunks, progress: progress)
+    }
+
     private var scope: RecordScope { RecordScope(fingerprint: fingerprintDigest, namespace: namespace) }
 
     /// Goes through an index a page at a time; a corpus need not fit in memory.
@@ -158,7 +165,7 @@ extension ContextCache {
 }
 
 extension IngestProgress {
-    static func + (a: IngestProgress, b: IngestProgress) -> IngestProgress {
+    package static func + (a: IngestProgress, b: IngestProgress) -> IngestProgress {
         IngestProgress(chunks: a.chunks + b.chunks, tokens: a.tokens + b.tokens, bytes: a.bytes + b.bytes)
     }
 }

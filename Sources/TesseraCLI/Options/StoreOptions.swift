@@ -124,14 +124,7 @@ struct ByteCount: ExpressibleByArgument, Equatable {
     }
 
     init?(argument: String) {
-        let number = argument.prefix { $0.isNumber || $0 == "." }
-        let unit = argument.dropFirst(number.count).lowercased()
-        guard let value = Double(number), let factor = Self.factors[unit], value * factor < 0x1p62 else { return nil }
-        bytes = Int(value * factor)
+        guard let bytes = Quantity.bytes(argument) else { return nil }
+        self.bytes = bytes
     }
-
-    private static let factors: [String: Double] = [
-        "": 1, "b": 1, "kb": 1e3, "mb": 1e6, "gb": 1e9, "tb": 1e12, "k": 1e3, "m": 1e6, "g": 1e9, "t": 1e12,
-        "kib": 0x1p10, "mib": 0x1p20, "gib": 0x1p30, "tib": 0x1p40,
-    ]
 }

@@ -41,4 +41,11 @@ public enum HalfFormat: String, Sendable, CaseIterable {
         case .bf16: ck_bf16_from_f32(halves, numbers, count)
         }
     }
+
+    /// An IEEE half as a float.
+    package static func float(_ half: UInt16) -> Float {
+        var (half, number) = (half, Float(0))
+        ck_f32_from_f16(&number, &half, 1)
+        return number
+    }
 }

@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
+package import TesseraKV
+
 /// Why a file is not indexed, in a few words that go behind its name.
 struct Refusal: Error, Equatable {
     var reason: String
@@ -51,5 +53,17 @@ extension TextDocument {
         var sections = SectionBuilder(start: start(of: bytes), documentTitle: nil)
         sections.end(at: bytes.count)
         return TextDocument(bytes: bytes, sections: sections.sections)
+    }
+
+    /// The text of a document that is in memory; nil for one without any.
+    ///
+    /// - Throws: ``TesseraError`` of code `invalidInput` for what is no text.
+    package init?(text: String, format: DocumentFormat) throws(TesseraError) {
+        guard text.contains(where: { !$0.isWhitespace }) else { return nil }
+        do throws(Refusal) {
+            self = try TextDocument(file: Array(text.utf8), format: format)
+        } catch {
+            throw TesseraError(.invalidInput, "the document is not taken: \(error.reason)")
+        }
     }
 }

@@ -7,6 +7,7 @@ internal import NIOCore
 internal import NIOExtras
 internal import NIOPosix
 internal import ServiceLifecycle
+internal import Synchronization
 
 /// Accepts connections on one socket and answers the requests on them.
 ///
@@ -17,6 +18,7 @@ struct Listener: Service {
     let socket: ListeningSocket
     let http: HTTP1Channel
     let group: any EventLoopGroup
+    let limit: ConnectionLimit
     let logger: Logger
 
     private typealias Accepted = (channel: HTTP1Channel.Value, connection: Connection)
@@ -29,6 +31,12 @@ struct Listener: Service {
                 try await server.executeThenClose { inbound in
                     for try await accepted in inbound {
                         tasks.addTask {
+                            defer { limit.leave() }
+                            guard limit.enter() else {
+                                // Whoever comes when it is full is not kept waiting.
+                                try? await accepted.channel.executeThenClose { _, _ in }
+                                return
+                            }
                             await Connection.$current.withValue(accepted.connection) {
                                 await http.handle(value: accepted.channel, logger: logger)
                             }
@@ -68,4 +76,20 @@ struct Listener: Service {
         case .loopback: .network
         }
     }
+}
+
+/// How many connections may be open at once, on all sockets together.
+final class ConnectionLimit: Sendable {
+    private let most: Int
+    private let open = Atomic(0)
+
+    init(_ most: Int) {
+        self.most = most
+    }
+
+    /// Counts a connection; whether there is room for it.
+    func enter() -> Bool { open.add(1, ordering: .relaxed).newValue <= most }
+
+    /// Counts it no more.
+    func leave() { open.subtract(1, ordering: .relaxed) }
 }

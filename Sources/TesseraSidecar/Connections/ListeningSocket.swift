@@ -27,6 +27,14 @@ struct ListeningSocket: Sendable {
     let kind: Kind
 
     private static let backlog: CInt = 512
+
+    /// Where it is, for people.
+    var place: String {
+        switch kind {
+        case .unix(let path): path ?? "a socket of systemd's"
+        case .loopback(let port): "http://127.0.0.1:\(port)"
+        }
+    }
 }
 
 extension ListeningSocket {

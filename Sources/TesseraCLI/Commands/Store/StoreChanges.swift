@@ -131,10 +131,7 @@ struct Age: ExpressibleByArgument {
     var seconds: Double
 
     init?(argument: String) {
-        let units: [Character: Double] = ["s": 1, "m": 60, "h": 3600, "d": 86_400]
-        guard let unit = argument.last.flatMap({ units[$0] }), let count = Double(argument.dropLast()), count >= 0,
-            count * unit < 1e10
-        else { return nil }
-        seconds = count * unit
+        guard let seconds = Quantity.seconds(argument) else { return nil }
+        self.seconds = seconds
     }
 }
