@@ -105,6 +105,11 @@ public struct ChatResponse: Codable, Sendable, Equatable {
             self.message = message
             self.finishReason = finishReason
         }
+
+        private enum CodingKeys: String, CodingKey {
+            case index, message
+            case finishReason = "finish_reason"
+        }
     }
 
     /// The answer's id.
@@ -165,6 +170,11 @@ public struct ChatEvent: Codable, Sendable, Equatable {
             self.index = index
             self.delta = delta
             self.finishReason = finishReason
+        }
+
+        private enum CodingKeys: String, CodingKey {
+            case index, delta
+            case finishReason = "finish_reason"
         }
     }
 

@@ -40,6 +40,11 @@ public struct ChunkEntry: Codable, Sendable, Equatable {
         self.uses = uses
         self.pinned = pinned
     }
+
+    private enum CodingKeys: String, CodingKey {
+        case id, kind, fingerprint, tokens, bytes, codec, created, uses, pinned
+        case lastUsed = "last_used"
+    }
 }
 
 /// All about a record but its numbers.
@@ -59,6 +64,11 @@ public struct ChunkDetail: Codable, Sendable, Equatable {
         self.tokenIds = tokenIds
         self.behind = behind
         self.variants = variants
+    }
+
+    private enum CodingKeys: String, CodingKey {
+        case entry, behind, variants
+        case tokenIds = "token_ids"
     }
 }
 
@@ -167,6 +177,15 @@ public struct Statistics: Codable, Sendable, Equatable {
             self.evicted = evicted
             self.damaged = damaged
             self.fingerprints = fingerprints
+        }
+
+        private enum CodingKeys: String, CodingKey {
+            case hits, misses, evicted, damaged, fingerprints
+            case diskBytes = "disk_bytes"
+            case diskCapBytes = "disk_cap_bytes"
+            case garbageBytes = "garbage_bytes"
+            case hotRecords = "hot_records"
+            case hotBytes = "hot_bytes"
         }
     }
 

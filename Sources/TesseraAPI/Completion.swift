@@ -103,6 +103,11 @@ public struct CompletionResponse: Codable, Sendable, Equatable {
             self.text = text
             self.finishReason = finishReason
         }
+
+        private enum CodingKeys: String, CodingKey {
+            case index, text, logprobs
+            case finishReason = "finish_reason"
+        }
     }
 
     /// The answer's id.

@@ -124,4 +124,9 @@ public struct Job: Codable, Sendable, Equatable {
         self.error = error
         self.documents = documents
     }
+
+    private enum CodingKeys: String, CodingKey {
+        case id, state, created, chunks, tokens, bytes, error, documents
+        case chunksDone = "chunks_done"
+    }
 }

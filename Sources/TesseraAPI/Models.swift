@@ -61,6 +61,14 @@ public struct ModelInfo: Codable, Sendable, Equatable {
             self.ropePairing = ropePairing
             self.gate = gate
         }
+
+        private enum CodingKeys: String, CodingKey {
+            case architecture, vocabulary, layers, precision, fingerprint, tokenizer, recipe, gate
+            case contextLength = "context_length"
+            case kvHeads = "kv_heads"
+            case headDimension = "head_dimension"
+            case ropePairing = "rope_pairing"
+        }
     }
 
     /// The model's name.
@@ -79,5 +87,10 @@ public struct ModelInfo: Codable, Sendable, Equatable {
         self.id = id
         self.created = created
         self.tessera = tessera
+    }
+
+    private enum CodingKeys: String, CodingKey {
+        case id, object, created, tessera
+        case ownedBy = "owned_by"
     }
 }

@@ -160,4 +160,10 @@ public struct Plan: Codable, Sendable, Equatable {
         self.chunks = chunks
         self.selection = selection
     }
+
+    private enum CodingKeys: String, CodingKey {
+        case assembly, selector, ratio, reason, chunks, selection
+        case promptTokens = "prompt_tokens"
+        case prefixTokens = "prefix_tokens"
+    }
 }

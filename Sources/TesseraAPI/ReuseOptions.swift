@@ -39,4 +39,11 @@ public struct ReuseOptions: Codable, Sendable, Equatable {
 
     /// Leaves everything to the server.
     public init() {}
+
+    private enum CodingKeys: String, CodingKey {
+        case assembly, selector, ratio, exact, k, alpha, seed, variants, temperature, scale, kind, ungated, explain
+        case checkLayer = "check_layer"
+        case keepsMisses = "keeps_misses"
+        case specialTokens = "special_tokens"
+    }
 }

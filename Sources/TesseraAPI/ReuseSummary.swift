@@ -58,6 +58,11 @@ public struct ReuseSummary: Codable, Sendable, Equatable {
             self.orderPenalty = orderPenalty
             self.overhead = overhead
         }
+
+        private enum CodingKeys: String, CodingKey {
+            case source, tokens, reason, recomputed, variants, overlap, overhead
+            case orderPenalty = "order_penalty"
+        }
     }
 
     /// What one way to the prompt's KV would have taken, in seconds.
@@ -148,5 +153,21 @@ public struct ReuseSummary: Codable, Sendable, Equatable {
     public init(assembly: String, provenance: String) {
         self.assembly = assembly
         self.provenance = provenance
+    }
+
+    private enum CodingKeys: String, CodingKey {
+        case assembly, provenance, selector, ratio, alpha, temperature, scale, hits, misses, stages, explanation
+        case checkLayer = "check_layer"
+        case promptTokens = "prompt_tokens"
+        case prefixTokens = "prefix_tokens"
+        case reusedTokens = "reused_tokens"
+        case recomputedTokens = "recomputed_tokens"
+        case effectiveRecompute = "effective_recompute"
+        case repairedTokens = "repaired_tokens"
+        case contextualHits = "contextual_hits"
+        case unscoredHits = "unscored_hits"
+        case focusedContexts = "focused_contexts"
+        case bytesLoaded = "bytes_loaded"
+        case timeToFirstToken = "time_to_first_token"
     }
 }

@@ -11,6 +11,10 @@ public struct SamplingFields: Codable, Sendable, Equatable {
         public init(includeUsage: Bool? = nil) {
             self.includeUsage = includeUsage
         }
+
+        private enum CodingKeys: String, CodingKey {
+            case includeUsage = "include_usage"
+        }
     }
 
     /// Whether the answer comes in events.
@@ -59,6 +63,20 @@ public struct SamplingFields: Codable, Sendable, Equatable {
 
     /// Leaves everything at its default.
     public init() {}
+
+    private enum CodingKeys: String, CodingKey {
+        case stream, temperature, seed, stop, n, logprobs, tools, functions, echo, suffix
+        case streamOptions = "stream_options"
+        case maxTokens = "max_tokens"
+        case maxCompletionTokens = "max_completion_tokens"
+        case topP = "top_p"
+        case bestOf = "best_of"
+        case presencePenalty = "presence_penalty"
+        case frequencyPenalty = "frequency_penalty"
+        case topLogprobs = "top_logprobs"
+        case logitBias = "logit_bias"
+        case responseFormat = "response_format"
+    }
 }
 
 /// One text or several that end an answer.

@@ -15,6 +15,11 @@ public struct TokenizeRequest: Codable, Sendable, Equatable {
         self.special = special
         self.addBeginning = addBeginning
     }
+
+    private enum CodingKeys: String, CodingKey {
+        case text, special
+        case addBeginning = "add_beginning"
+    }
 }
 
 /// Token ids, as `/tokenize` answers them and `/detokenize` takes them.

@@ -12,6 +12,10 @@ public struct Usage: Codable, Sendable, Equatable {
         public init(cachedTokens: Int) {
             self.cachedTokens = cachedTokens
         }
+
+        private enum CodingKeys: String, CodingKey {
+            case cachedTokens = "cached_tokens"
+        }
     }
 
     /// Tokens of the prompt.
@@ -29,5 +33,12 @@ public struct Usage: Codable, Sendable, Equatable {
         self.completionTokens = completionTokens
         totalTokens = promptTokens + completionTokens
         promptTokensDetails = PromptTokensDetails(cachedTokens: cachedTokens)
+    }
+
+    private enum CodingKeys: String, CodingKey {
+        case promptTokens = "prompt_tokens"
+        case completionTokens = "completion_tokens"
+        case totalTokens = "total_tokens"
+        case promptTokensDetails = "prompt_tokens_details"
     }
 }

@@ -29,9 +29,7 @@ public struct Digest256: Sendable, Hashable, CustomStringConvertible {
     }
 
     /// 64 lower-case hexadecimal digits.
-    public var description: String {
-        bytes.map { String($0 >> 4, radix: 16) + String($0 & 15, radix: 16) }.joined()
-    }
+    public var description: String { bytes.hexadecimal }
 }
 
 /// Computes a ``Digest256`` piece by piece.

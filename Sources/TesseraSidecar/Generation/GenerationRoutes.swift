@@ -12,11 +12,11 @@ extension SidecarState {
     var generationRoutes: [Route] {
         [
             .post("/v1/chat/completions") { request, context in
-                let wanted = try await self.body(ChatRequest.self, request)
+                let wanted = try await self.body(ChatRequest.self, request, context)
                 return try await self.chat(wanted, context)
             },
             .post("/v1/completions") { request, context in
-                let wanted = try await self.body(CompletionRequest.self, request)
+                let wanted = try await self.body(CompletionRequest.self, request, context)
                 return try await self.complete(wanted, context)
             },
         ]

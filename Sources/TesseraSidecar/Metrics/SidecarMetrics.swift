@@ -2,6 +2,7 @@
 
 internal import CoreMetrics
 internal import Metrics
+internal import Synchronization
 internal import Tessera
 internal import TesseraAPI
 
@@ -11,6 +12,7 @@ struct SidecarMetrics: Sendable {
     /// The registry that all of it is rendered from.
     let registry: PrometheusRegistry
     private let factory: any MetricsFactory
+    private let known = KnownInstruments()
     private let firstToken: Metrics.Timer
     private let stages: [(path: @Sendable (ReuseReport.Stages) -> Double, timer: Metrics.Timer)]
 
@@ -38,12 +40,15 @@ struct SidecarMetrics: Sendable {
     ///   - seconds: From its head to the end of its answer.
     ///   - overhead: What of it was spent outside of the engine and the queue; nil where that isn't known.
     func count(route: String, method: String, status: Int, seconds: Double, overhead: Double?) {
-        Counter(
-            label: "tessera_requests",
-            dimensions: [("route", route), ("method", method), ("status", String(status))], factory: factory
-        ).increment()
-        Metrics.Timer(label: "tessera_request", dimensions: [("route", route)], factory: factory)
-            .recordSeconds(seconds)
+        let request = known.requests.withLock { requests in
+            let key = RequestInstruments.Key(route: route, method: method, status: status)
+            if let instruments = requests[key] { return instruments }
+            let instruments = RequestInstruments(key, factory)
+            requests[key] = instruments
+            return instruments
+        }
+        request.count.increment()
+        request.time.recordSeconds(seconds)
         if let overhead {
             Metrics.Timer(label: "tessera_overhead", dimensions: [("route", route)], factory: factory)
                 .recordSeconds(overhead)
@@ -58,31 +63,39 @@ struct SidecarMetrics: Sendable {
         firstToken.recordSeconds(report.timeToFirstToken)
         for stage in stages { stage.timer.recordSeconds(stage.path(report.stages)) }
         let contexts = report.explanation.contexts
-        let counts = [
-            ("prompt_tokens", report.promptTokens), ("prefix_tokens", report.prefixTokens),
-            ("requested_chunk_tokens", contexts.reduce(0) { $0 + $1.tokens }),
-            ("hit_chunk_tokens", report.reusedTokens), ("recomputed_tokens", report.recomputedTokens),
-            ("generated_tokens", generated), ("loaded_bytes", report.bytesLoaded),
-            ("requested_chunks", contexts.count), ("hit_chunks", report.hits),
-        ]
-        for (name, amount) in counts { add(amount, name, namespace) }
+        let counters = counters(of: namespace)
+        counters.promptTokens.increment(by: report.promptTokens)
+        counters.prefixTokens.increment(by: report.prefixTokens)
+        counters.requestedChunkTokens.increment(by: contexts.reduce(0) { $0 + $1.tokens })
+        counters.hitChunkTokens.increment(by: report.reusedTokens)
+        counters.recomputedTokens.increment(by: report.recomputedTokens)
+        counters.generatedTokens.increment(by: generated)
+        counters.loadedBytes.increment(by: report.bytesLoaded)
+        counters.requestedChunks.increment(by: contexts.count)
+        counters.hitChunks.increment(by: report.hits)
     }
 
     /// Counts a plan for a runtime elsewhere.
     func count(_ plan: Plan, loaded: Int = 0, namespace: String) {
         let hits = plan.chunks.filter(\.reuse)
-        let counts = [
-            ("prompt_tokens", plan.promptTokens), ("prefix_tokens", plan.prefixTokens),
-            ("requested_chunk_tokens", plan.chunks.reduce(0) { $0 + $1.tokens }),
-            ("hit_chunk_tokens", hits.reduce(0) { $0 + $1.tokens }),
-            ("recomputed_tokens", plan.selection.positions.count), ("loaded_bytes", loaded),
-            ("requested_chunks", plan.chunks.count), ("hit_chunks", hits.count),
-        ]
-        for (name, amount) in counts { add(amount, name, namespace) }
+        let counters = counters(of: namespace)
+        counters.promptTokens.increment(by: plan.promptTokens)
+        counters.prefixTokens.increment(by: plan.prefixTokens)
+        counters.requestedChunkTokens.increment(by: plan.chunks.reduce(0) { $0 + $1.tokens })
+        counters.hitChunkTokens.increment(by: hits.reduce(0) { $0 + $1.tokens })
+        counters.recomputedTokens.increment(by: plan.selection.positions.count)
+        counters.loadedBytes.increment(by: loaded)
+        counters.requestedChunks.increment(by: plan.chunks.count)
+        counters.hitChunks.increment(by: hits.count)
     }
 
-    private func add(_ amount: Int, _ name: String, _ namespace: String) {
-        registry.counter("tessera_\(name)", [("namespace", namespace)]).increment(by: amount)
+    private func counters(of namespace: String) -> NamespaceCounters {
+        known.namespaces.withLock { namespaces in
+            if let counters = namespaces[namespace] { return counters }
+            let counters = NamespaceCounters(namespace, factory)
+            namespaces[namespace] = counters
+            return counters
+        }
     }
 
     private static func rejection(of status: Int) -> String? {
@@ -108,5 +121,52 @@ extension Metrics.Timer {
     /// Records a duration that is known in seconds.
     func recordSeconds(_ seconds: Double) {
         recordNanoseconds(Int64(max(0, seconds) * 1e9))
+    }
+}
+
+/// Instruments that were made before: making one sorts its labels and looks it up.
+private final class KnownInstruments: Sendable {
+    let requests = Mutex<[RequestInstruments.Key: RequestInstruments]>([:])
+    let namespaces = Mutex<[String: NamespaceCounters]>([:])
+}
+
+/// What is counted and measured of all requests of one kind.
+private struct RequestInstruments: Sendable {
+    struct Key: Hashable {
+        var route: String
+        var method: String
+        var status: Int
+    }
+
+    let count: Counter
+    let time: Metrics.Timer
+
+    init(_ key: Key, _ factory: any MetricsFactory) {
+        count = Counter(
+            label: "tessera_requests",
+            dimensions: [("route", key.route), ("method", key.method), ("status", String(key.status))],
+            factory: factory)
+        time = Metrics.Timer(label: "tessera_request", dimensions: [("route", key.route)], factory: factory)
+    }
+}
+
+/// What is counted of a namespace.
+private struct NamespaceCounters: Sendable {
+    let promptTokens, prefixTokens, requestedChunkTokens, hitChunkTokens, recomputedTokens: Counter
+    let generatedTokens, loadedBytes, requestedChunks, hitChunks: Counter
+
+    init(_ namespace: String, _ factory: any MetricsFactory) {
+        func counter(_ name: String) -> Counter {
+            Counter(label: "tessera_\(name)", dimensions: [("namespace", namespace)], factory: factory)
+        }
+        promptTokens = counter("prompt_tokens")
+        prefixTokens = counter("prefix_tokens")
+        requestedChunkTokens = counter("requested_chunk_tokens")
+        hitChunkTokens = counter("hit_chunk_tokens")
+        recomputedTokens = counter("recomputed_tokens")
+        generatedTokens = counter("generated_tokens")
+        loadedBytes = counter("loaded_bytes")
+        requestedChunks = counter("requested_chunks")
+        hitChunks = counter("hit_chunks")
     }
 }

@@ -95,7 +95,7 @@ extension SidecarState {
         _ change: @escaping @Sendable (ChunkStore, [ChunkKey]) throws(TesseraError) -> Void
     ) async throws -> Response {
         let caller = try context.requireCaller()
-        let ids = try await body(ChunkIDs.self, request).ids
+        let ids = try await body(ChunkIDs.self, request, context).ids
         try checkCount(ids.count, "ids")
         let keys = try ids.map { try ChunkKey(id: $0) }
         let namespace = caller.tenant.namespace
@@ -109,8 +109,7 @@ extension SidecarState {
     private func importChunk(_ request: Request, _ context: SidecarContext) async throws -> Response {
         let caller = try context.requireCaller()
         let imported = try await imports.pass {
-            let bytes = try await request.bytes(
-                upTo: configuration.mostImportBytes, within: configuration.bodySeconds)
+            let bytes = try await bytes(request, context, upTo: configuration.mostImportBytes)
             let data = Data(buffer: bytes)
             let file = try await caller.cache.reading { (_) throws(TesseraError) in try ImportFile(data) }
             let cache = try caches.cache(of: caller.tenant, producer: file.producer)

@@ -13,7 +13,7 @@ extension SidecarState {
         [
             .post("/v1/warm") { request, context in
                 let caller = try context.requireCaller()
-                let wanted = try await self.body(WarmRequest.self, request)
+                let wanted = try await self.body(WarmRequest.self, request, context)
                 let work = try await self.work(wanted, on: caller.cache)
                 return .json(try self.jobs.add(work, namespace: caller.tenant.namespace), status: .accepted)
             },

@@ -12,7 +12,7 @@ extension SidecarState {
         [
             .post("/v1/stitch") { request, context in
                 let caller = try context.requireCaller()
-                let wanted = try await self.body(StitchRequest.self, request)
+                let wanted = try await self.body(StitchRequest.self, request, context)
                 return .json(try await self.lease(wanted, caller), status: .created)
             },
             .get("/v1/leases") { _, context in
@@ -20,7 +20,7 @@ extension SidecarState {
             },
             .post("/v1/leases/{id}/renew") { request, context in
                 let tenant = try context.requireCaller().tenant
-                let wanted = try await self.body(RenewRequest.self, request)
+                let wanted = try await self.body(RenewRequest.self, request, context)
                 return .json(
                     try self.leases.renew(context.parameter("id"), of: tenant, seconds: wanted.seconds))
             },

@@ -18,7 +18,7 @@ extension SidecarState {
             },
             .post("/tokenize") { request, context in
                 let cache = try context.requireCaller().cache
-                let wanted = try await self.body(TokenizeRequest.self, request)
+                let wanted = try await self.body(TokenizeRequest.self, request, context)
                 var tokens = try await cache.tokens(of: wanted.text, special: wanted.special ?? false)
                 if wanted.addBeginning == true, let beginning = cache.tokenizer.beginning {
                     tokens.insert(beginning, at: 0)
@@ -27,7 +27,7 @@ extension SidecarState {
             },
             .post("/detokenize") { request, context in
                 let cache = try context.requireCaller().cache
-                let tokens = try await self.body(TokenList.self, request).tokens
+                let tokens = try await self.body(TokenList.self, request, context).tokens
                 try cache.checkVocabulary(tokens)
                 return .json(DetokenizeResponse(text: cache.tokenizer.decode(tokens)))
             },
@@ -39,11 +39,6 @@ extension SidecarState {
         guard let name, name != modelName else { return }
         throw APIFailure(
             .notFound, "this server has no model \(name); it has \(modelName)", code: "notFound", param: "model")
-    }
-
-    /// A body in JSON.
-    func body<Value: Decodable>(_ type: Value.Type, _ request: Request) async throws -> Value {
-        try await request.json(type, upTo: configuration.mostBodyBytes, within: configuration.bodySeconds)
     }
 
     private func modelInfo(_ caller: Caller) async -> ModelInfo {

@@ -11,7 +11,7 @@ extension SidecarState {
         [
             .post("/v1/plan") { request, context in
                 let caller = try context.requireCaller()
-                let wanted = try await self.body(PlanRequest.self, request)
+                let wanted = try await self.body(PlanRequest.self, request, context)
                 let cache = try self.cache(caller, producer: wanted.producer)
                 let segments = try await self.segments(wanted.segments, on: cache)
                 let plan = Plan(try await cache.plan(segments, options: self.options(wanted.tessera, on: cache)))

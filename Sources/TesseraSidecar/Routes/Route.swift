@@ -2,6 +2,7 @@
 
 internal import HTTPTypes
 internal import Hummingbird
+internal import Tracing
 
 /// A method on a path, and what answers it.
 struct Route: Sendable {
@@ -37,7 +38,8 @@ extension SidecarState {
     func router() -> Router<SidecarContext> {
         let routes = routes
         let router = Router(context: SidecarContext.self)
-        router.add(middleware: TracingMiddleware())
+        // It takes some time and one write into two, so it stands there only where somebody collects spans.
+        if !(InstrumentationSystem.tracer is NoOpTracer) { router.add(middleware: TracingMiddleware()) }
         router.add(middleware: AccountMiddleware(metrics: metrics))
         router.add(
             middleware: CallerMiddleware(

@@ -7,34 +7,28 @@ internal import NIOCore
 internal import NIOFoundationCompat
 internal import TesseraAPI
 
-extension Request {
-    /// The body, bounded in size and time.
+extension SidecarState {
+    /// A request's body, bounded in size and time.
     ///
-    /// - Throws: ``APIFailure``: 413 for one that is too large, 408 for one that takes too long.
-    func bytes(upTo limit: Int, within seconds: Double) async throws -> ByteBuffer {
-        if let stated = headers[.contentLength].flatMap({ Int($0) }), stated > limit { throw APIFailure.tooLarge }
-        return try await withThrowingTaskGroup(of: ByteBuffer.self) { group in
-            group.addTask { try await body.collect(upTo: limit) }
-            group.addTask {
-                try await Task.sleep(for: .seconds(seconds))
-                throw APIFailure(.requestTimeout, "the body took longer than \(Int(seconds)) s", code: "invalidInput")
-            }
-            defer { group.cancelAll() }
-            guard let bytes = try await group.next() else { throw CancellationError() }
-            return bytes
+    /// - Throws: ``APIFailure`` of status 413 for one that is too large. One that takes too long is not heard to its end.
+    func bytes(_ request: Request, _ context: SidecarContext, upTo limit: Int) async throws -> ByteBuffer {
+        if let stated = request.headers[.contentLength].flatMap({ Int($0) }), stated > limit {
+            throw APIFailure.tooLarge
         }
+        let wait = slowBodies.begin(context.channel)
+        defer { slowBodies.end(wait) }
+        return try await request.body.collect(upTo: limit)
     }
 
-    /// The body as a value in JSON.
-    func json<Value: Decodable>(
-        _ type: Value.Type, upTo limit: Int, within seconds: Double
+    /// A request's body as a value in JSON.
+    func body<Value: Decodable>(
+        _ type: Value.Type, _ request: Request, _ context: SidecarContext
     ) async throws -> Value {
-        let bytes = try await bytes(upTo: limit, within: seconds)
-        let data = Data(buffer: bytes, byteTransferStrategy: .noCopy)
-        guard !data.isEmpty else {
+        let bytes = try await bytes(request, context, upTo: configuration.mostBodyBytes)
+        guard bytes.readableBytes > 0 else {
             throw APIFailure(.badRequest, "the body is empty; it should be a JSON object", code: "invalidInput")
         }
-        return try APICoding.decoder.decode(type, from: data)
+        return try APICoding.decoder.decode(type, from: Data(buffer: bytes, byteTransferStrategy: .noCopy))
     }
 }
 

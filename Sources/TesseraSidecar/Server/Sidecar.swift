@@ -62,7 +62,7 @@ package final class Sidecar: Sendable {
         let listeners = sockets.map { Listener(socket: $0, http: http, group: group, limit: limit, logger: log) }
         // The last one is the first to end: no request comes any more before what serves them goes.
         var services: [any Service] = [
-            LeaseSweeper(desk: state.leases), state.keeper, state.jobs,
+            LeaseSweeper(desk: state.leases), state.keeper, state.jobs, state.slowBodies,
         ]
         services += listeners as [any Service]
         services.append(Supervisor(state: state, places: sockets.map(\.place), log: log))

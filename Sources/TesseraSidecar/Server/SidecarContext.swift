@@ -1,18 +1,22 @@
 // SPDX-License-Identifier: Apache-2.0
 
 internal import Hummingbird
+internal import NIOCore
 
 /// What is known of a request beside itself.
 struct SidecarContext: RequestContext {
     var coreContext: CoreRequestContextStorage
     /// The connection that it came on; nil in tests without one.
     let connection: Connection?
+    /// Its channel.
+    let channel: any Channel
     /// Whom it belongs to; nil before that is found out.
     var caller: Caller?
 
     init(source: ApplicationRequestContextSource) {
         coreContext = CoreRequestContextStorage(source: source)
         connection = Connection.current
+        channel = source.channel
     }
 
     /// Whom the request belongs to.

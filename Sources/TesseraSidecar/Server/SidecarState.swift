@@ -13,6 +13,7 @@ final class SidecarState: Sendable {
     let jobs = JobDesk()
     let keeper = Keeper()
     let metrics = SidecarMetrics()
+    let slowBodies: SlowBodies
     /// The model's name, as clients give it.
     let modelName: String
     /// When the server began, in seconds since 1970.
@@ -25,6 +26,7 @@ final class SidecarState: Sendable {
         _ configuration: SidecarConfiguration, caches: TenantCaches, tenancy: Tenancy, leases: LeaseDesk
     ) {
         (self.configuration, self.caches, self.tenancy, self.leases) = (configuration, caches, tenancy, leases)
+        slowBodies = SlowBodies(seconds: configuration.bodySeconds)
         modelName = caches.first.model.name
         metrics.sample(caches, leases, jobs, configuration)
     }

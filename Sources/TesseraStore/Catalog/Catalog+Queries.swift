@@ -9,14 +9,15 @@ extension Catalog {
     func prefixLengths(fingerprint: Digest256, namespace: String, upTo limit: Int) throws(TesseraError) -> [Int] {
         try catalogErrors(path) {
             try pool.read { database in
-                try Int.fetchAll(
-                    database,
+                // Every prompt asks this.
+                let statement = try database.cachedStatement(
                     sql: """
                         SELECT DISTINCT tokens FROM chunk
                         WHERE kind = 1 AND fingerprint = (SELECT id FROM fingerprint WHERE digest = ?)
                             AND namespace = ? AND tokens <= ?
                         ORDER BY tokens DESC
-                        """, arguments: [Data(fingerprint.bytes), namespace, limit])
+                        """)
+                return try Int.fetchAll(statement, arguments: [Data(fingerprint.bytes), namespace, limit])
             }
         }
     }
