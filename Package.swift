@@ -93,9 +93,8 @@ let package = Package(
         .target(
             name: "TesseraBench",
             dependencies: [
-                "CFiles", "Tessera", "TesseraEviction", "TesseraKV", "TesseraReuse", "TesseraRetrieval",
-                "TesseraRuntime",
-                "TesseraStore",
+                "CFiles", "Tessera", "TesseraAPI", "TesseraEviction", "TesseraKV", "TesseraReuse", "TesseraRetrieval",
+                "TesseraRuntime", "TesseraStore",
             ]),
         .executableTarget(
             name: "TesseraCLI",
@@ -145,7 +144,7 @@ let package = Package(
         .testTarget(
             name: "TesseraSidecarTests",
             dependencies: [
-                "TesseraSidecar", "TesseraAPI", "TesseraTestSupport",
+                "Tessera", "TesseraSidecar", "TesseraAPI", "TesseraKV", "TesseraTestSupport",
                 .product(name: "CoreMetrics", package: "swift-metrics"),
                 .product(name: "Metrics", package: "swift-metrics"),
             ]),

@@ -4,8 +4,10 @@
 
 #include <fcntl.h>
 #include <linux/falloc.h>
+#include <linux/magic.h>
 #include <sys/stat.h>
 #include <sys/uio.h>
+#include <sys/vfs.h>
 #include <unistd.h>
 
 int cf_open_direct(const char *path) { return open(path, O_RDONLY | O_CLOEXEC | O_DIRECT); }
@@ -28,4 +30,10 @@ int cf_is_own_folder(const char *path) {
     struct stat status;
     if (lstat(path, &status) != 0) return -1;
     return S_ISDIR(status.st_mode) && status.st_uid == geteuid();
+}
+
+int cf_is_in_memory(const char *path) {
+    struct statfs status;
+    if (statfs(path, &status) != 0) return -1;
+    return status.f_type == TMPFS_MAGIC;
 }

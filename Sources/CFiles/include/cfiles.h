@@ -21,3 +21,6 @@ int64_t cf_allocated_bytes(int file);
 
 /// What stands at a path: 1 for a folder of our own user, 0 for anything else, −1 for nothing or an error.
 int cf_is_own_folder(const char *path);
+
+/// Whether a folder lies in memory (tmpfs): 1 or 0, −1 on error.
+int cf_is_in_memory(const char *path);

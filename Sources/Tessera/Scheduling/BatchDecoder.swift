@@ -15,7 +15,7 @@ final class BatchDecoder: Sendable {
 
     private let runtime: any ModelRuntime
     private let state = Mutex(State())
-    private let queue = DispatchQueue(label: "tessera.decode", qos: .userInitiated)
+    private let queue = DispatchQueue(label: "tessera.decode")
 
     init(_ runtime: any ModelRuntime) {
         self.runtime = runtime

@@ -12,7 +12,7 @@ struct Bench: AsyncParsableCommand {
         abstract: "Measure on this machine.",
         subcommands: [
             TTFT.self, Quality.self, Trace.self, Plan.self, Engine.self, Warm.self, Memory.self, Store.self,
-            Catalog.self, Eviction.self, Speed.self,
+            Catalog.self, Eviction.self, Speed.self, Sidecar.self,
         ])
 }
 

@@ -112,7 +112,10 @@ extension SidecarConfiguration {
         tenants = try named.map { (name) throws(TesseraError) in
             func key(_ setting: String) -> Settings.Name { Settings.Name(tenant: name, setting) }
             return Tenant(
-                name: name, salt: try settings.text(key("saltFile")).map(Self.secret),
+                name: name,
+                salt: try settings.text(key("saltFile")).map { (file) throws(TesseraError) in
+                    try SecretFile.text(file, "salt")
+                },
                 users: try users(settings, key("users")), tokenFile: try settings.text(key("tokenFile")),
                 leaseUser: try settings.number(key("leaseUser"), in: 0...Int(UInt32.max) - 1).map(UInt32.init),
                 quota: try settings.bytes(key("quota")),
@@ -127,22 +130,6 @@ extension SidecarConfiguration {
             }
             return user
         }
-    }
-
-    /// The text of a file that others can't read.
-    private static func secret(_ file: String) throws(TesseraError) -> String {
-        let attributes = try? FileManager.default.attributesOfItem(atPath: file)
-        guard let mode = (attributes?[.posixPermissions] as? NSNumber)?.intValue,
-            let text = try? String(contentsOfFile: file, encoding: .utf8)
-        else { throw TesseraError(.notFound, "the salt file \(file) can't be read") }
-        guard mode & 0o077 == 0 else {
-            throw TesseraError(.invalidInput, "others can read the salt file \(file); give it the mode 0600")
-        }
-        let secret = text.trimmingCharacters(in: .whitespacesAndNewlines)
-        guard secret.utf8.count >= 16 else {
-            throw TesseraError(.invalidInput, "the salt file \(file) holds less than 16 characters")
-        }
-        return secret
     }
 
     private mutating func readCache(_ settings: Settings) throws(TesseraError) {

@@ -44,7 +44,7 @@ struct Tenancy: Sendable {
                 throw TesseraError(.invalidInput, "the user \(user) belongs to two tenants")
             }
             guard let file = tenant.tokenFile else { continue }
-            let digest = Array(SHA256.hash(data: Data(try Self.token(in: file).utf8)))
+            let digest = Array(SHA256.hash(data: Data(try SecretFile.text(file, "token").utf8)))
             guard !tokens.contains(where: { $0.digest == digest }) else {
                 throw TesseraError(.invalidInput, "two tenants have one token: \(file)")
             }
@@ -83,26 +83,5 @@ struct Tenancy: Sendable {
             if difference == 0 { found = token.tenant }
         }
         return found.map { tenants[$0] }
-    }
-
-    /// Reads a token file: one line of at least 16 characters, readable by its owner alone.
-    private static func token(in file: String) throws(TesseraError) -> String {
-        let attributes = try? FileManager.default.attributesOfItem(atPath: file)
-        guard let mode = (attributes?[.posixPermissions] as? NSNumber)?.intValue else {
-            throw TesseraError(.notFound, "the token file \(file) is not there")
-        }
-        guard mode & 0o077 == 0 else {
-            throw TesseraError(.invalidInput, "others can read the token file \(file); give it the mode 0600")
-        }
-        guard let text = try? String(contentsOfFile: file, encoding: .utf8) else {
-            throw TesseraError(.invalidInput, "the token file \(file) holds no text")
-        }
-        let token = text.trimmingCharacters(in: .whitespacesAndNewlines)
-        guard token.count >= 16, !token.contains(where: \.isWhitespace) else {
-            throw TesseraError(
-                .invalidInput,
-                "the token file \(file) holds no token: one line of at least 16 characters without spaces")
-        }
-        return token
     }
 }

@@ -40,6 +40,9 @@ final class LeaseDesk: Sendable {
         folder = try LeaseFolder(options.folder)
     }
 
+    /// Whether leases lie in memory, as they should.
+    var isInMemory: Bool { folder.isInMemory }
+
     /// How many leases there are, and the bytes that they take.
     var load: (count: Int, byteCount: Int) { state.withLock { ($0.leases.count, $0.used) } }
 

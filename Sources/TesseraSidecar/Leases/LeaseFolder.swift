@@ -47,6 +47,9 @@ struct LeaseFolder: Sendable {
 
     private static let ending = ".safetensors"
 
+    /// Whether the folder lies in memory, as it should: a lease on a disk is slow, and its pages are written out.
+    var isInMemory: Bool { cf_is_in_memory(path) == 1 }
+
     /// The file of a lease.
     func file(_ id: String) -> String { "\(path)/\(id)\(Self.ending)" }
 

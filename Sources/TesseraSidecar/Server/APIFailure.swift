@@ -66,7 +66,9 @@ struct APIFailure: Error {
         case .notFound: .notFound
         case .busy: .tooManyRequests
         case .full: HTTPResponse.Status(code: 507, reasonPhrase: "Insufficient Storage")
-        case .locked, .cancelled: .serviceUnavailable
+        case .locked: .serviceUnavailable
+        // Nobody hears it, but it stands in the books: the client has gone.
+        case .cancelled: HTTPResponse.Status(code: 499, reasonPhrase: "Client Closed Request")
         default: .internalServerError
         }
     }

@@ -40,8 +40,11 @@ package final class Sidecar: Sendable {
         let first = try ContextCache(
             model: configuration.model, store: configuration.store, options: configuration.cache)
         let caches = try TenantCaches(first, tenants: configuration.tenants)
-        state = SidecarState(
-            configuration, caches: caches, tenancy: tenancy, leases: try LeaseDesk(configuration.leases))
+        let leases = try LeaseDesk(configuration.leases)
+        if !leases.isInMemory {
+            log.warning("leaseFolder \(configuration.leases.folder) is no tmpfs: leases are slow, and wear a disk out")
+        }
+        state = SidecarState(configuration, caches: caches, tenancy: tenancy, leases: leases)
         sockets = try Self.listen(configuration)
     }
 

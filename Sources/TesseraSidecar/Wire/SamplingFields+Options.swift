@@ -15,23 +15,27 @@ extension SamplingFields {
     func options(
         usualTokens tokens: Int, _ reuse: ReuseOptions?, on cache: ContextCache
     ) async throws -> AnswerOptions {
+        try checkSupported()
+        return AnswerOptions(
+            assembly: try await reuse?.chosenAssembly(on: cache), kind: reuse?.kind, ungated: reuse?.ungated ?? false,
+            sampling: try SamplingOptions(
+                temperature: temperature ?? 1, topP: topP ?? 1,
+                seed: seed.map { UInt64(bitPattern: $0) } ?? .random(in: 0...UInt64.max)),
+            maximumTokens: maxCompletionTokens ?? maxTokens ?? tokens, stops: stop?.texts ?? [],
+            keepsMisses: reuse?.keepsMisses ?? true)
+    }
+
+    /// Refuses what is out of range, and what is not supported unless it says nothing.
+    func checkSupported() throws(APIFailure) {
         try refuseUnsupported()
-        let temperature = temperature ?? 1
-        guard (0...2).contains(temperature) else { throw Self.refusal("temperature", "is between 0 and 2") }
-        let topP = topP ?? 1
-        guard topP > 0, topP <= 1 else { throw Self.refusal("top_p", "is above 0 and at most 1") }
-        let most = maxCompletionTokens ?? maxTokens ?? tokens
-        guard most >= 1 else { throw Self.refusal("max_tokens", "is 1 or more") }
+        guard (0...2).contains(temperature ?? 1) else { throw Self.refusal("temperature", "is between 0 and 2") }
+        guard topP ?? 1 > 0, topP ?? 1 <= 1 else { throw Self.refusal("top_p", "is above 0 and at most 1") }
+        guard maxTokens ?? 1 >= 1 else { throw Self.refusal("max_tokens", "is 1 or more") }
+        guard maxCompletionTokens ?? 1 >= 1 else { throw Self.refusal("max_completion_tokens", "is 1 or more") }
         let stops = stop?.texts ?? []
         guard stops.count <= 16, stops.allSatisfy({ !$0.isEmpty && $0.utf8.count <= 4096 }) else {
             throw Self.refusal("stop", "has at most 16 texts of 1 to 4096 bytes")
         }
-        return AnswerOptions(
-            assembly: try await reuse?.chosenAssembly(on: cache), kind: reuse?.kind, ungated: reuse?.ungated ?? false,
-            sampling: try SamplingOptions(
-                temperature: temperature, topP: topP,
-                seed: seed.map { UInt64(bitPattern: $0) } ?? .random(in: 0...UInt64.max)),
-            maximumTokens: most, stops: stops, keepsMisses: reuse?.keepsMisses ?? true)
     }
 
     /// Refuses what would be passed over without a word.
