@@ -5,6 +5,7 @@ let package = Package(
     name: "tessera",
     products: [
         .library(name: "Tessera", targets: ["Tessera"]),
+        .library(name: "TesseraClient", targets: ["TesseraClient"]),
         .library(name: "TesseraEviction", targets: ["TesseraEviction"]),
         .library(name: "TesseraPolicyTesting", targets: ["TesseraPolicyTesting"]),
         .executable(name: "tessera", targets: ["TesseraCLI"]),
@@ -18,6 +19,7 @@ let package = Package(
         .package(url: "https://github.com/apple/swift-nio", from: "2.101.2"),
         .package(url: "https://github.com/apple/swift-nio-extras", from: "1.35.2"),
         .package(url: "https://github.com/apple/swift-http-types", from: "1.8.0"),
+        .package(url: "https://github.com/swift-server/async-http-client", from: "1.37.0"),
         .package(url: "https://github.com/swift-server/swift-service-lifecycle", from: "2.13.0"),
         .package(url: "https://github.com/apple/swift-configuration", from: "1.4.0", traits: ["JSON"]),
         .package(url: "https://github.com/apple/swift-metrics", from: "2.13.0"),
@@ -69,6 +71,13 @@ let package = Package(
             ]),
         .target(name: "TesseraAPI"),
         .target(
+            name: "TesseraClient",
+            dependencies: [
+                "TesseraAPI", .product(name: "AsyncHTTPClient", package: "async-http-client"),
+                .product(name: "NIOCore", package: "swift-nio"), .product(name: "NIOHTTP1", package: "swift-nio"),
+                .product(name: "NIOPosix", package: "swift-nio"),
+            ]),
+        .target(
             name: "TesseraSidecar",
             dependencies: [
                 "CACL", "CDocuments", "CFiles", "CSockets", "CSystemd", "Tessera", "TesseraAPI", "TesseraEviction",
@@ -99,8 +108,8 @@ let package = Package(
         .executableTarget(
             name: "TesseraCLI",
             dependencies: [
-                "Tessera", "TesseraBench", "TesseraEviction", "TesseraKV", "TesseraRetrieval", "TesseraReuse",
-                "TesseraRuntime", "TesseraSidecar", "TesseraStore",
+                "Tessera", "TesseraAPI", "TesseraBench", "TesseraClient", "TesseraEviction", "TesseraKV",
+                "TesseraRetrieval", "TesseraReuse", "TesseraRuntime", "TesseraSidecar", "TesseraStore",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
                 .product(name: "Logging", package: "swift-log"),
             ]),
@@ -144,9 +153,16 @@ let package = Package(
         .testTarget(
             name: "TesseraSidecarTests",
             dependencies: [
-                "Tessera", "TesseraSidecar", "TesseraAPI", "TesseraKV", "TesseraTestSupport",
+                "Tessera", "TesseraAPI", "TesseraClient", "TesseraKV", "TesseraSidecar", "TesseraTestSupport",
                 .product(name: "CoreMetrics", package: "swift-metrics"),
                 .product(name: "Metrics", package: "swift-metrics"),
+            ]),
+        .testTarget(
+            name: "TesseraClientTests",
+            dependencies: [
+                "TesseraAPI", "TesseraClient", .product(name: "AsyncHTTPClient", package: "async-http-client"),
+                .product(name: "NIOCore", package: "swift-nio"), .product(name: "NIOHTTP1", package: "swift-nio"),
+                .product(name: "NIOPosix", package: "swift-nio"),
             ]),
         .testTarget(name: "TesseraCLITests", dependencies: ["TesseraCLI", "TesseraTestSupport"]),
     ],

@@ -18,6 +18,16 @@ public struct ReuseOptions: Codable, Sendable, Equatable {
     public var k: Int?
     /// Cache-Craft's α, for `storedScore`.
     public var alpha: Double?
+    /// What deviation compares: `values` or `keys`.
+    public var compare: String?
+    /// Whether deviation narrows its choice from layer to layer.
+    public var gradual: Bool?
+    /// What `storedScore` ranks by: `peak` or `mean`.
+    public var score: String?
+    /// Whether `storedScore` stops for chunks that the question does not look at.
+    public var focus: Bool?
+    /// How many stale tokens `deviationAttention` computes anew before each token of the answer.
+    public var repairs: Int?
     /// The seed of `random`.
     public var seed: UInt64?
     /// Which stored KV of a chunk may be used: `best`, `isolated` or `contextual`.
@@ -41,7 +51,7 @@ public struct ReuseOptions: Codable, Sendable, Equatable {
     public init() {}
 
     private enum CodingKeys: String, CodingKey {
-        case assembly, selector, ratio, exact, k, alpha, seed, variants, temperature, scale, kind, ungated, explain
+        case assembly, selector, ratio, exact, k, alpha, compare, gradual, score, focus, repairs, seed, variants, temperature, scale, kind, ungated, explain
         case checkLayer = "check_layer"
         case keepsMisses = "keeps_misses"
         case specialTokens = "special_tokens"

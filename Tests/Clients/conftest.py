@@ -1,12 +1,18 @@
 # SPDX-License-Identifier: Apache-2.0
 """A server for each file of tests, ended by SIGTERM: its exit code has to be 0."""
 
+import pathlib
+import tempfile
 from collections.abc import Iterator
 
 import httpx
 import pytest
+from hypothesis import configuration
 
 from sidecar import Sidecar, serving
+
+# Not in the tree.
+configuration.set_hypothesis_home_dir(pathlib.Path(tempfile.gettempdir()) / "tessera-hypothesis")
 
 
 @pytest.fixture(scope="module")

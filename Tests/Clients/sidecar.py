@@ -42,7 +42,9 @@ class Sidecar:
         self.socket = self.folder / "socket"
         self.token = secrets.token_hex(16)
         self.port = free_port()
-        self.environment = os.environ | environment
+        # The server makes it, and leaves it for the next one.
+        self.leases = pathlib.Path("/dev/shm") / self.folder.name
+        self.environment = os.environ | {"TESSERA_LEASE_FOLDER": str(self.leases)} | environment
         self.process: subprocess.Popen[bytes] | None = None
         token_file = self.folder / "token"
         token_file.touch(mode=0o600)
@@ -107,10 +109,11 @@ class Sidecar:
         return (self.folder / "log").read_text(errors="replace")[-8000:]
 
     def remove(self) -> None:
-        """Removes the folder, and a server that is still there."""
+        """Removes the folders, and ends a server that is still there."""
         if self.process is not None and self.process.poll() is None:
             self.kill()
-        shutil.rmtree(self.folder, ignore_errors=True)
+        for folder in (self.folder, self.leases):
+            shutil.rmtree(folder, ignore_errors=True)
 
 
 @contextlib.contextmanager

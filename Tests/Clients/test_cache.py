@@ -280,7 +280,9 @@ def test_lists(client: httpx.Client, report: JSON) -> None:
                          ("uses", "uses")):
         numbers = [entry[field] for entry in listed(order=order, limit=1000)]
         assert numbers == sorted(numbers, reverse=True)
-    for bad in ({"kind": "x"}, {"order": "x"}, {"limit": 0}, {"limit": 1001}, {"limit": "x"}):
+    assert [entry["id"] for entry in listed(begins=report["id"][:12])] == [report["id"]]
+    for bad in ({"kind": "x"}, {"order": "x"}, {"limit": 0}, {"limit": 1001}, {"limit": "x"},
+                {"begins": "x"}, {"begins": ""}):
         assert client.get("/v1/chunks", params=bad).status_code == 400
 
 

@@ -174,7 +174,7 @@ NUMBERS = ["1e999", "-1e999", "1e-999", "-0", "-0.0", "9223372036854775807", "92
            "0." + "1" * 100_000, "1e" + "9" * 1000, "true", '"1"', "[]", "{}"]
 FIELDS = ["max_tokens", "max_completion_tokens", "temperature", "top_p", "seed", "n",
           "presence_penalty"]
-REUSE = ["ratio", "check_layer", "k", "alpha", "seed", "temperature", "scale"]
+REUSE = ["ratio", "check_layer", "k", "alpha", "repairs", "seed", "temperature", "scale"]
 
 
 @pytest.mark.parametrize("number", NUMBERS, ids=lambda number: number[:24])
@@ -304,6 +304,14 @@ def test_bad_chunks(server: Sidecar, chunks: bytes) -> None:
 def test_many_requests_on_one_connection(server: Sidecar) -> None:
     many = get("/healthz").replace(b"Connection: close\r\n", b"") * 99
     assert exchange(server, [many + get("/healthz")]).statuses == [200] * 100
+
+
+@pytest.mark.parametrize("path", ["/healthz", "/v1/models", "/v1/plan", "/v1/nothing"])
+def test_answers_to_head_have_no_body(server: Sidecar, path: str) -> None:
+    head = f"HEAD {path} HTTP/1.1\r\nHost: localhost\r\n\r\n".encode()
+    reply = exchange(server, [head + get("/healthz")])
+    assert reply.text.split(b"\r\n\r\n")[1].startswith(b"HTTP/1.1 200 "), reply
+    assert reply.statuses[0] == {"/v1/plan": 405, "/v1/nothing": 404}.get(path, 200)
 
 
 def test_slow_clients(server: Sidecar) -> None:

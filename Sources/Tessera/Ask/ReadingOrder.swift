@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 
-internal import TesseraRetrieval
+package import TesseraRetrieval
 
 /// Hits in the order in which a reader would meet them: the best document first, and within a document from front to
 /// back, because a chunk may refer to the one before it.
-func readingOrder(_ hits: [RetrievedChunk]) -> [RetrievedChunk] {
+package func readingOrder(_ hits: [RetrievedChunk]) -> [RetrievedChunk] {
     var rank: [String: Int] = [:]
     for hit in hits where rank[hit.source.document] == nil {
         rank[hit.source.document] = rank.count

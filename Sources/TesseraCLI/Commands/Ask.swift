@@ -3,9 +3,11 @@
 import ArgumentParser
 import Foundation
 import Tessera
+import TesseraAPI
 import TesseraKV
 import TesseraRetrieval
 import TesseraRuntime
+import TesseraSidecar
 
 /// `tessera ask`: a question to a folder of documents.
 struct Ask: AsyncParsableCommand {
@@ -23,6 +25,7 @@ struct Ask: AsyncParsableCommand {
     @Option(help: "Files and folders of documents; may be given several times.", completion: .directory)
     var docs: [String]
 
+    @OptionGroup var socketOptions: SocketOptions
     @OptionGroup var modelOptions: ModelOptions
     @OptionGroup var storeOptions: StoreOptions
     @OptionGroup var chunkOptions: ChunkOptions
@@ -70,6 +73,7 @@ struct Ask: AsyncParsableCommand {
     }
 
     func run() async throws {
+        if try await socketOptions.withClient(run) != nil { return }
         let cache = try storeOptions.open(modelOptions)
         let index = try cache.documentIndex(options: chunkOptions.value)
         notice(try index.sync(docs, excluding: [storeOptions.store]))
@@ -91,31 +95,48 @@ struct Ask: AsyncParsableCommand {
     }
 
     private func show(_ result: SourcedAnswer) throws {
-        struct Source: Encodable {
-            var source: ChunkSource
-            var score: Double
+        let answer = result.answer
+        guard json else {
+            return try show(
+                text: answer.text, ending: answer.ending.rawValue, result.sources,
+                ReuseSummary(answer.report, explains: true))
         }
-        struct Output: Encodable {
-            var answer: String
-            var ending: String
-            var sources: [Source]
-            var report: ReuseReport
-        }
+        try Console.line(
+            try TesseraCLI.json(
+                Output(
+                    answer: answer.text, ending: answer.ending.rawValue, sources: result.sources.map(Source.init),
+                    report: answer.report)))
+    }
+
+    /// Shows what a server answered: all of it as JSON, or what comes behind a text that stands there already.
+    func show(text: String, ending: String, _ sources: [RetrievedChunk], _ report: ReuseSummary) throws {
         if json {
-            let sources = result.sources.map { Source(source: $0.source, score: $0.score) }
-            try Console.line(
+            return try Console.line(
                 try TesseraCLI.json(
-                    Output(
-                        answer: result.answer.text, ending: result.answer.ending.rawValue, sources: sources,
-                        report: result.answer.report)))
-            return
+                    Output(answer: text, ending: ending, sources: sources.map(Source.init), report: report)))
         }
         try Console.line("\n")
-        for source in result.sources {
+        for source in sources {
             let section = source.source.section.map { " (\($0))" } ?? ""
             try Console.line("source     \(source.source.document), chunk \(source.source.ordinal + 1)\(section)")
         }
-        try Console.line(describe(result.answer.report))
-        if explain { try Console.line(describe(result.answer.report.explanation)) }
+        try Console.line(describe(report))
+        if explain, let explanation = report.explanation { try Console.line(describe(explanation)) }
+    }
+
+    private struct Source: Encodable {
+        var source: ChunkSource
+        var score: Double
+
+        init(_ chunk: RetrievedChunk) {
+            (source, score) = (chunk.source, chunk.score)
+        }
+    }
+
+    private struct Output<Report: Encodable>: Encodable {
+        var answer: String
+        var ending: String
+        var sources: [Source]
+        var report: Report
     }
 }

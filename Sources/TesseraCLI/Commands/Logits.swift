@@ -60,7 +60,7 @@ struct Logits: AsyncParsableCommand {
         }
         guard result.logits.allSatisfy(\.isFinite) else {
             throw TesseraError(
-                .corrupt, "\(modelOptions.model) computes logits that are no numbers: its weights are damaged")
+                .corrupt, "\(try modelOptions.file()) computes logits that are no numbers: its weights are damaged")
         }
         if let path = npy {
             let data = TesseraCLI.npy(

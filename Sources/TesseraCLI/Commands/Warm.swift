@@ -19,6 +19,7 @@ struct Warm: AsyncParsableCommand {
     @Argument(help: "Files and folders.", completion: .file())
     var paths: [String]
 
+    @OptionGroup var socketOptions: SocketOptions
     @OptionGroup var modelOptions: ModelOptions
     @OptionGroup var storeOptions: StoreOptions
     @OptionGroup var chunkOptions: ChunkOptions
@@ -57,10 +58,15 @@ struct Warm: AsyncParsableCommand {
     func validate() throws {
         guard (0...64).contains(neighbours) else { throw ValidationError("--neighbours is between 0 and 64") }
         guard (0...64).contains(scores) else { throw ValidationError("--scores is between 0 and 64") }
+        try socketOptions.refuse([
+            ("--scores", scores > 0), ("--neighbours", neighbours > 0), ("--dry-run", dryRun), ("--prune", prune),
+            ("--fit", fit),
+        ])
         guard retrievalLog == nil || fit else { throw ValidationError("--retrieval-log needs --fit") }
     }
 
     func run() async throws {
+        if try await socketOptions.withClient(run) != nil { return }
         let cache = try storeOptions.open(modelOptions)
         let index = try cache.documentIndex(options: chunkOptions.value)
         let synced = try index.sync(paths, excluding: [storeOptions.store])

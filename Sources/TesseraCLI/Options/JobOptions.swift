@@ -22,7 +22,7 @@ struct JobOptions: ParsableArguments {
         guard jobs > 1 else { return [] }
         let cores = model.threads ?? ProcessInfo.processInfo.activeProcessorCount
         return try (0..<jobs).map { _ in
-            try ContextCache(model: model.model, beside: cache, threads: max(1, cores / jobs))
+            try ContextCache(model: model.file(), beside: cache, threads: max(1, cores / jobs))
         }
     }
 }

@@ -22,7 +22,7 @@ struct ModelOptions: ParsableArguments {
     @Option(
         name: .shortAndLong, help: "The model: a GGUF file of the llama architecture.",
         completion: .file(extensions: ["gguf"]))
-    var model: String
+    var model: String?
 
     @Option(help: "Arithmetic: auto, bf16 or fp32. Auto is bf16 where the processor has it.")
     var precision = PrecisionName.auto
@@ -41,5 +41,11 @@ struct ModelOptions: ParsableArguments {
 
     func validate() throws {
         if let threads, !(1...1024).contains(threads) { throw ValidationError("--threads is between 1 and 1024") }
+    }
+
+    /// The model's file.
+    func file() throws -> String {
+        guard let model else { throw ValidationError("a model is missing: give --model <file>") }
+        return model
     }
 }

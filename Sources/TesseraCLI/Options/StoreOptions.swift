@@ -75,7 +75,7 @@ struct StoreOptions: ParsableArguments {
     /// Opens the model and the store.
     func open(_ model: ModelOptions, at folder: String? = nil) throws -> ContextCache {
         let cache = try ContextCache(
-            model: model.model, store: folder ?? store,
+            model: try model.file(), store: folder ?? store,
             options: ContextCacheOptions(
                 precision: model.precision.value, threads: model.threads, namespace: namespace,
                 recipe: recipe.map { .text($0) } ?? dummyPrefix.map { .dummies($0) } ?? .default,

@@ -2,9 +2,16 @@
 
 import Foundation
 import Tessera
+import TesseraAPI
+import TesseraSidecar
 
 /// A report as lines for people.
 func describe(_ report: ReuseReport) -> String {
+    describe(ReuseSummary(report, explains: false))
+}
+
+/// The same of what a server reports.
+func describe(_ report: ReuseSummary) -> String {
     var method = report.assembly
     if let selector = report.selector { method += ", \(selector)" }
     if let ratio = report.ratio { method += String(format: " at %.0f %%", ratio * 100) }
@@ -19,7 +26,7 @@ func describe(_ report: ReuseReport) -> String {
     if report.repairedTokens > 0 { recompute += ", \(report.repairedTokens) more while answering" }
     let stages = report.stages
     return """
-        assembly   \(method) (\(report.provenance.rawValue) KV)
+        assembly   \(method) (\(report.provenance) KV)
         tokens     \(report.promptTokens) in the prompt: \(report.prefixTokens) of a stored prefix, \
         \(report.reusedTokens) of \(report.hits) stored chunks (\(report.contextualHits) behind others), \
         \(report.misses) chunks missing
@@ -35,15 +42,15 @@ func describe(_ report: ReuseReport) -> String {
 }
 
 /// An explanation as lines for people.
-func describe(_ explanation: Explanation) -> String {
-    var lines = ["path       \(explanation.path.rawValue): \(explanation.reason)"]
+func describe(_ explanation: ReuseSummary.Explanation) -> String {
+    var lines = ["path       \(explanation.path): \(explanation.reason)"]
     for estimate in explanation.estimates {
         lines.append(
-            "estimate   \(estimate.path.rawValue) \(readable(seconds: estimate.total)): load "
+            "estimate   \(estimate.path) \(readable(seconds: estimate.load + estimate.compute)): load "
                 + "\(readable(seconds: estimate.load)), compute \(readable(seconds: estimate.compute))")
     }
     for (number, context) in explanation.contexts.enumerated() {
-        var line = "context \(number + 1)  \(context.source.rawValue), \(context.tokens) tokens: \(context.reason)"
+        var line = "context \(number + 1)  \(context.source), \(context.tokens) tokens: \(context.reason)"
         if let overlap = context.overlap, let order = context.orderPenalty, let overhead = context.overhead {
             line += String(format: "; overlap %.2f, order penalty %.2f, fix overhead %.2f", overlap, order, overhead)
         }

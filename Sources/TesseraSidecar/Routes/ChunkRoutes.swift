@@ -50,6 +50,12 @@ extension SidecarState {
         if let producer = query.get("producer") {
             filter.fingerprint = try caches.cache(of: caller.tenant, producer: producer).digest
         }
+        if let digits = query.get("begins") {
+            guard (1...64).contains(digits.utf8.count), digits.allSatisfy({ $0.isASCII && $0.isHexDigit }) else {
+                throw Self.refusal("begins", "is 1 to 64 hexadecimal digits")
+            }
+            filter.beginsWith = digits
+        }
         guard let order = EntryOrder(rawValue: query.get("order") ?? "used") else {
             throw Self.refusal("order", "is used, created, size or uses")
         }

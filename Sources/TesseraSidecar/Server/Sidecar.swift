@@ -7,8 +7,10 @@ internal import Logging
 internal import NIOCore
 internal import NIOPosix
 internal import ServiceLifecycle
+internal import Synchronization
 package import Tessera
 internal import TesseraKV
+internal import TesseraStore
 package import UnixSignals
 
 #if canImport(Glibc)
@@ -27,6 +29,7 @@ package final class Sidecar: Sendable {
     private let state: SidecarState
     private let sockets: [ListeningSocket]
     private let log: Logger
+    private let running = Mutex<ServiceGroup?>(nil)
 
     /// Opens model and store, and listens; connections are answered once ``run(until:)`` is called.
     ///
@@ -46,6 +49,9 @@ package final class Sidecar: Sendable {
         }
         state = SidecarState(configuration, caches: caches, tenancy: tenancy, leases: leases)
         sockets = try Self.listen(configuration)
+        for case .unix(let path?) in sockets.map(\.kind) {
+            try first.chunkStore.advertise("which answers with --socket \(path)")
+        }
     }
 
     /// The port on 127.0.0.1; nil where it does not listen there.
@@ -74,12 +80,19 @@ package final class Sidecar: Sendable {
         configuration.maximumGracefulShutdownDuration = .seconds(state.configuration.shutdownSeconds)
         defer { for socket in sockets { socket.removePath() } }
         do {
-            try await ServiceGroup(configuration: configuration).run()
+            let group = ServiceGroup(configuration: configuration)
+            running.withLock { $0 = group }
+            try await group.run()
         } catch {
             await state.caches.first.close()
             throw error
         }
         await state.caches.first.close()
+    }
+
+    /// Has ``run(until:)`` bring what is under way to its end.
+    package func end() async {
+        await running.withLock { $0 }?.triggerGracefulShutdown()
     }
 
     // MARK: Steps

@@ -50,9 +50,13 @@ extension ReuseOptions {
         switch selector ?? "deviation" {
         case "none": return .none
         case "firstK": return .firstK(count: k ?? 2)
-        case "storedScore": return .storedScore(StoredScore(alpha: alpha))
-        case "deviation": return .deviation(layer: layer)
-        case "deviationAttention": return .deviationAttention(layer: layer)
+        case "storedScore":
+            let score = try word("score", score, of: StoredScore.Score.self) ?? .peak
+            return .storedScore(StoredScore(alpha: alpha, score: score, focuses: focus ?? false))
+        case "deviation":
+            let compared = try word("compare", compare, of: Selector.Compared.self) ?? .values
+            return .deviation(layer: layer, of: compared, gradual: gradual ?? false)
+        case "deviationAttention": return .deviationAttention(layer: layer, repairs: repairs ?? 0)
         case "question": return .question
         case "random": return .random(seed: seed ?? 0)
         case "all": return .all
@@ -64,11 +68,24 @@ extension ReuseOptions {
         }
     }
 
+    private func word<Word: RawRepresentable<String> & CaseIterable>(
+        _ field: String, _ text: String?, of type: Word.Type
+    ) throws(APIFailure) -> Word? {
+        guard let text else { return nil }
+        guard let word = Word(rawValue: text) else {
+            throw Self.refusal(
+                field, "\(field) is \(Word.allCases.map(\.rawValue).joined(separator: " or ")), not \(text)")
+        }
+        return word
+    }
+
     /// Refuses a ratio and the like where nothing takes it: it would be passed over without a word.
     private func requireNothing() throws(APIFailure) -> Assembly? {
         let given = [
             ("ratio", ratio != nil), ("check_layer", checkLayer != nil), ("k", k != nil), ("alpha", alpha != nil),
-            ("variants", variants != nil), ("temperature", temperature != nil), ("scale", scale != nil),
+            ("variants", variants != nil), ("compare", compare != nil), ("gradual", gradual != nil),
+            ("score", score != nil), ("focus", focus != nil), ("repairs", repairs != nil),
+            ("temperature", temperature != nil), ("scale", scale != nil),
         ]
         if let (name, _) = given.first(where: \.1) {
             throw Self.refusal(name, "\(name) says nothing without an assembly or a selector")

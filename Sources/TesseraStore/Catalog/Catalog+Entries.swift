@@ -17,6 +17,13 @@ extension Catalog {
         if let provenance = filter.provenance { require("provenance = ?", provenance.rawValue) }
         if let fingerprint = filter.fingerprint { require("digest = ?", Data(fingerprint.bytes)) }
         for fingerprint in filter.otherThan { require("digest <> ?", Data(fingerprint.bytes)) }
+        if let digits = filter.beginsWith {
+            let least = digits.padding(toLength: 64, withPad: "0", startingAt: 0)
+            let most = digits.padding(toLength: 64, withPad: "f", startingAt: 0)
+            require(
+                "key BETWEEN ? AND ?", [UInt8](hexadecimal: least).map { Data($0) },
+                [UInt8](hexadecimal: most).map { Data($0) })
+        }
         if let unused = filter.unusedSince { require("used < ?", unused) }
         let order =
             switch order {

@@ -26,6 +26,14 @@ final class StoreLock: Sendable {
 
     deinit { close(file) }
 
+    /// Adds to the note: how to reach its holder, for those who find the store in use.
+    func advertise(_ text: String) {
+        let line = Array(", \(text)".utf8)
+        let end = lseek(file, 0, SEEK_END)
+        // Without the line feed that ends what is there.
+        pwrite(file, line, line.count, max(0, end - 1))
+    }
+
     private static func held(_ directory: StoreDirectory) -> TesseraError {
         let note = (try? String(contentsOfFile: directory.holder, encoding: .utf8)) ?? ""
         let holder = note.trimmingCharacters(in: .whitespacesAndNewlines)

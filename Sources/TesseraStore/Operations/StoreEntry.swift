@@ -38,6 +38,8 @@ package struct EntryFilter: Sendable {
     package var provenance: Provenance?
     /// Of one fingerprint.
     package var fingerprint: Digest256?
+    /// Of keys that begin with these hexadecimal digits.
+    package var beginsWith: String?
     /// Of any other fingerprint than these.
     package var otherThan: [Digest256] = []
     /// Not used since, in microseconds since 1970.

@@ -14,7 +14,8 @@ final class RocksDatabase: @unchecked Sendable {
     private let options: RocksOptions
     /// What seals and opens the values of an encrypted store.
     private(set) var cipher: StoreCipher?
-    private let lock: StoreLock
+    /// The store's lock, held until the database is closed.
+    let lock: StoreLock
     private let handle: OpaquePointer
     private let reads: OpaquePointer
     private let durableWrite: OpaquePointer

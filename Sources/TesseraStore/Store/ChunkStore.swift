@@ -107,6 +107,11 @@ package final class ChunkStore: Sendable {
     /// What opening and running had to mend, for the log: a catalog made again, files of a cut-short write deleted.
     package var notes: [String] { noted.withLock { $0 } }
 
+    /// Tells others, who find the store in use, how to reach its holder.
+    package func advertise(_ text: String) throws(TesseraError) {
+        try session().database.lock.advertise(text)
+    }
+
     /// Whether what the store keeps is encrypted.
     package var isEncrypted: Bool { options.encryptionKey != nil }
 

@@ -2,21 +2,27 @@
 
 import ArgumentParser
 import Foundation
+import TesseraClient
 import TesseraKV
 import TesseraStore
 
 extension StoreCommand {
     /// `tessera store pin`.
-    struct Pin: ParsableCommand {
+    struct Pin: AsyncParsableCommand {
         static let configuration = CommandConfiguration(
             abstract: "Keep records whatever room is needed, until they are unpinned.")
 
+        @OptionGroup var socketOptions: SocketOptions
         @OptionGroup var storeOptions: StoreFolderOptions
 
         @Argument(help: "Keys, or at least 6 digits that each begins with.")
         var keys: [String]
 
-        func run() throws {
+        func run() async throws {
+            let asked: Void? = try await socketOptions.withClient { client in
+                try await client.pin(client.ids(keys))
+            }
+            if asked != nil { return }
             let store = try storeOptions.open()
             defer { store.close() }
             try store.pin(try keys.map { try store.key($0) })
@@ -24,15 +30,20 @@ extension StoreCommand {
     }
 
     /// `tessera store unpin`.
-    struct Unpin: ParsableCommand {
+    struct Unpin: AsyncParsableCommand {
         static let configuration = CommandConfiguration(abstract: "Let records be given up for room again.")
 
+        @OptionGroup var socketOptions: SocketOptions
         @OptionGroup var storeOptions: StoreFolderOptions
 
         @Argument(help: "Keys, or at least 6 digits that each begins with.")
         var keys: [String]
 
-        func run() throws {
+        func run() async throws {
+            let asked: Void? = try await socketOptions.withClient { client in
+                try await client.unpin(client.ids(keys))
+            }
+            if asked != nil { return }
             let store = try storeOptions.open()
             defer { store.close() }
             try store.unpin(try keys.map { try store.key($0) })
@@ -40,11 +51,12 @@ extension StoreCommand {
     }
 
     /// `tessera store rm`: removes records.
-    struct Remove: ParsableCommand {
+    struct Remove: AsyncParsableCommand {
         static let configuration = CommandConfiguration(
             commandName: "rm", abstract: "Remove records.",
             discussion: "Named by their keys, or all that pass every one of the options and aren't pinned.")
 
+        @OptionGroup var socketOptions: SocketOptions
         @OptionGroup var storeOptions: StoreFolderOptions
 
         @Argument(help: "Keys, or at least 6 digits that each begins with.")
@@ -74,9 +86,20 @@ extension StoreCommand {
                 throw ValidationError("name keys, or say with options which records go, not both")
             }
             guard !variants || !keys.isEmpty else { throw ValidationError("--variants goes with keys") }
+            try socketOptions.refuse([
+                ("--namespace", namespace != nil), ("--fingerprint", fingerprint != nil),
+                ("--all-but-fingerprint", !allButFingerprint.isEmpty), ("--unused-for", unusedFor != nil),
+                ("--dry-run", dryRun),
+            ])
         }
 
-        func run() throws {
+        func run() async throws {
+            let asked: Void? = try await socketOptions.withClient { client in
+                let ids = try await client.ids(keys)
+                for id in ids { try await client.delete(chunk: id) }
+                try Console.line("\(ids.count) records removed, with their variants")
+            }
+            if asked != nil { return }
             let store = try storeOptions.open()
             defer { store.close() }
             let gone = try selected(in: store)

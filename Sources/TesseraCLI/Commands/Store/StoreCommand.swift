@@ -3,7 +3,7 @@
 import ArgumentParser
 
 /// `tessera store`: what is in a store, and its upkeep.
-struct StoreCommand: ParsableCommand {
+struct StoreCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "store",
         abstract: "Look into a store and keep it in order.",

@@ -2,14 +2,17 @@
 
 import ArgumentParser
 import Foundation
+import TesseraAPI
+import TesseraClient
 import TesseraKV
 import TesseraStore
 
 extension StoreCommand {
     /// `tessera store ls`: the records.
-    struct List: ParsableCommand {
+    struct List: AsyncParsableCommand {
         static let configuration = CommandConfiguration(commandName: "ls", abstract: "List records.")
 
+        @OptionGroup var socketOptions: SocketOptions
         @OptionGroup var storeOptions: StoreFolderOptions
 
         @Option(help: "Of one namespace.")
@@ -45,19 +48,31 @@ extension StoreCommand {
 
         func validate() throws {
             guard limit >= 1 else { throw ValidationError("--limit is at least 1") }
+            try socketOptions.refuse([("--namespace", namespace != nil)])
         }
 
-        func run() throws {
+        func run() async throws {
+            let entries = try await socketOptions.withClient { client in
+                try await client.chunks(kind: kind?.rawValue, order: sort.rawValue, limit: min(limit, 1000))
+            }
+            try show(try entries.map { $0.map(ListedRecord.init) } ?? ownEntries())
+        }
+
+        private func ownEntries() throws -> [ListedRecord] {
             let store = try storeOptions.open()
             defer { store.close() }
             var filter = EntryFilter()
             (filter.namespace, filter.provenance) = (namespace, kind?.provenance)
-            let entries = try store.entries(filter, order: EntryOrder(rawValue: sort.rawValue) ?? .used, limit: limit)
-            if json { return try Console.line(try TesseraCLI.json(entries.map(ListedRecord.init))) }
+            return try store.entries(filter, order: EntryOrder(rawValue: sort.rawValue) ?? .used, limit: limit)
+                .map(ListedRecord.init)
+        }
+
+        private func show(_ entries: [ListedRecord]) throws {
+            if json { return try Console.line(try TesseraCLI.json(entries)) }
             var table = Table([
                 "key", "kind", "namespace", "tokens", "bytes", "codec", "created", "last use", "uses", "pinned",
             ])
-            for entry in entries.map(ListedRecord.init) {
+            for entry in entries {
                 table.rows.append([
                     String(entry.key.prefix(12)), entry.kind, entry.namespace, "\(entry.tokens)",
                     readable(bytes: entry.bytes), entry.codec, entry.created, entry.lastUsed, "\(entry.uses)",
@@ -69,9 +84,10 @@ extension StoreCommand {
     }
 
     /// `tessera store show`: one record.
-    struct Show: ParsableCommand {
+    struct Show: AsyncParsableCommand {
         static let configuration = CommandConfiguration(abstract: "Show all about a record but its numbers.")
 
+        @OptionGroup var socketOptions: SocketOptions
         @OptionGroup var storeOptions: StoreFolderOptions
 
         @Argument(help: "The record's key, or at least 6 digits that it begins with.")
@@ -80,7 +96,14 @@ extension StoreCommand {
         @Flag(help: "Print it as JSON, with all tokens.")
         var json = false
 
-        func run() throws {
+        func run() async throws {
+            let digits = key
+            let asked: Void? = try await socketOptions.withClient { client in
+                let detail = try await client.chunk(try await client.ids([digits])[0])
+                let shown = ShownRecord(detail)
+                try Console.line(json ? try TesseraCLI.json(shown) : shown.text)
+            }
+            if asked != nil { return }
             let store = try storeOptions.open()
             defer { store.close() }
             let key = try store.key(key)
@@ -93,9 +116,10 @@ extension StoreCommand {
     }
 
     /// `tessera store stats`: totals.
-    struct Stats: ParsableCommand {
+    struct Stats: AsyncParsableCommand {
         static let configuration = CommandConfiguration(abstract: "Totals by namespace, disk and memory.")
 
+        @OptionGroup var socketOptions: SocketOptions
         @OptionGroup var storeOptions: StoreFolderOptions
 
         @Flag(help: "Print the totals as JSON.")
@@ -115,13 +139,38 @@ extension StoreCommand {
             var garbageBytes: Int
             var fingerprints: [String: Int]
             var rows: [Row]
+
+            init(
+                diskBytes: Int, diskCapBytes: Int, garbageBytes: Int, fingerprints: [String: Int], rows: [Row]
+            ) {
+                (self.diskBytes, self.diskCapBytes, self.garbageBytes) = (diskBytes, diskCapBytes, garbageBytes)
+                (self.fingerprints, self.rows) = (fingerprints, rows)
+            }
+
+            /// What a server tells: of the disk only to its administrators.
+            init(_ statistics: Statistics) {
+                let server = statistics.server
+                self.init(
+                    diskBytes: server?.diskBytes ?? 0, diskCapBytes: server?.diskCapBytes ?? 0,
+                    garbageBytes: server?.garbageBytes ?? 0, fingerprints: server?.fingerprints ?? [:],
+                    rows: statistics.rows.map {
+                        .init(
+                            namespace: $0.namespace, kind: $0.kind, records: $0.records, tokens: $0.tokens,
+                            bytes: $0.bytes)
+                    })
+            }
         }
 
-        func run() throws {
+        func run() async throws {
+            let found = try await socketOptions.withClient { Report(try await $0.statistics()) }
+            try show(try found ?? ownReport())
+        }
+
+        private func ownReport() throws -> Report {
             let store = try storeOptions.open()
             defer { store.close() }
             let statistics = try store.statistics()
-            let report = Report(
+            return Report(
                 diskBytes: try store.diskUsage(), diskCapBytes: store.diskCap,
                 garbageBytes: statistics.garbageByteCount, fingerprints: try store.recordsByFingerprint(),
                 rows: statistics.tallies.map {
@@ -129,6 +178,9 @@ extension StoreCommand {
                         namespace: $0.namespace, kind: name(of: $0.provenance), records: $0.records, tokens: $0.tokens,
                         bytes: $0.byteCount)
                 })
+        }
+
+        private func show(_ report: Report) throws {
             if json { return try Console.line(try TesseraCLI.json(report)) }
             var table = Table(["namespace", "kind", "records", "tokens", "bytes"])
             for row in report.rows {
@@ -183,6 +235,14 @@ private struct ListedRecord: Codable {
         (codec, uses, pinned) = (entry.codec, entry.uses, entry.isPinned)
         (created, lastUsed) = (moment(entry.created), moment(entry.lastUsed))
     }
+
+    /// A record of a server; the namespace is the user's own there.
+    init(_ entry: ChunkEntry) {
+        (key, kind, namespace) = (entry.id, entry.kind, "")
+        (fingerprint, tokens, bytes) = (entry.fingerprint, entry.tokens, entry.bytes)
+        (codec, uses, pinned) = (entry.codec, entry.uses, entry.pinned)
+        (created, lastUsed) = (moment(Int64(entry.created * 1e6)), moment(Int64(entry.lastUsed * 1e6)))
+    }
 }
 
 /// All about one record.
@@ -226,6 +286,15 @@ private struct ShownRecord: Codable {
         behind = try store.behind(record).map(\.description)
         variants = try store.variants(of: record.key, fingerprint: record.fingerprint, tokens: record.tokens)
             .map(\.key.description)
+    }
+
+    /// A record of a server, which says nothing of its disk.
+    init(_ detail: ChunkDetail) {
+        let listed = ListedRecord(detail.entry)
+        (key, kind, namespace, fingerprint) = (listed.key, listed.kind, listed.namespace, listed.fingerprint)
+        (codec, created, uses, pinned, bytes) = (listed.codec, listed.created, listed.uses, listed.pinned, listed.bytes)
+        (fingerprintFields, layout, segment, offset, layers) = ([], "", 0, 0, [])
+        (tokens, behind, variants) = (detail.tokenIds, detail.behind, detail.variants)
     }
 
     var text: String {

@@ -2,22 +2,34 @@
 
 import ArgumentParser
 import Foundation
+import TesseraAPI
+import TesseraClient
 import TesseraKV
 import TesseraStore
 
 extension StoreCommand {
     /// `tessera store digest`.
-    struct ContentDigest: ParsableCommand {
+    struct ContentDigest: AsyncParsableCommand {
         static let configuration = CommandConfiguration(
             commandName: "digest",
             abstract: "A digest of all records: the same for two stores that hold the same.")
 
+        @OptionGroup var socketOptions: SocketOptions
         @OptionGroup var storeOptions: StoreFolderOptions
 
         @Option(help: "Of one namespace.")
         var namespace: String?
 
-        func run() throws {
+        func validate() throws {
+            try socketOptions.refuse([("--namespace", namespace != nil)])
+        }
+
+        func run() async throws {
+            let asked: Void? = try await socketOptions.withClient { client in
+                let content = try await client.digest()
+                try Console.line("\(content.digest) of \(content.records) records")
+            }
+            if asked != nil { return }
             let store = try storeOptions.open()
             defer { store.close() }
             let content = try store.contentDigest(namespace: namespace)
