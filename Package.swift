@@ -5,7 +5,7 @@ let package = Package(
     name: "tessera",
     products: [
         .library(name: "Tessera", targets: ["Tessera"]),
-        .library(name: "TesseraClient", targets: ["TesseraClient"]),
+        .library(name: "TesseraClient", targets: ["TesseraClient", "TesseraAPI"]),
         .library(name: "TesseraEviction", targets: ["TesseraEviction"]),
         .library(name: "TesseraPolicyTesting", targets: ["TesseraPolicyTesting"]),
         .executable(name: "tessera", targets: ["TesseraCLI"]),

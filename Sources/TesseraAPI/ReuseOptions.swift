@@ -47,8 +47,14 @@ public struct ReuseOptions: Codable, Sendable, Equatable {
     /// Whether the names of special tokens in the prompt of a completion stand for these tokens.
     public var specialTokens: Bool?
 
-    /// Leaves everything to the server.
-    public init() {}
+    /// Leaves whatever isn't given to the server.
+    public init(
+        assembly: String? = nil, selector: String? = nil, ratio: Double? = nil, ungated: Bool? = nil,
+        explain: Bool? = nil
+    ) {
+        (self.assembly, self.selector, self.ratio) = (assembly, selector, ratio)
+        (self.ungated, self.explain) = (ungated, explain)
+    }
 
     private enum CodingKeys: String, CodingKey {
         case assembly, selector, ratio, exact, k, alpha, compare, gradual, score, focus, repairs, seed, variants, temperature, scale, kind, ungated, explain

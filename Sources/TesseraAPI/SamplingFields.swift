@@ -61,8 +61,14 @@ public struct SamplingFields: Codable, Sendable, Equatable {
     /// None.
     public var suffix: String?
 
-    /// Leaves everything at its default.
-    public init() {}
+    /// Leaves whatever isn't given at its default.
+    public init(
+        maxTokens: Int? = nil, temperature: Double? = nil, topP: Double? = nil, seed: Int64? = nil,
+        stop: [String]? = nil
+    ) {
+        (self.maxTokens, self.temperature, self.topP, self.seed) = (maxTokens, temperature, topP, seed)
+        self.stop = stop.map(StopTexts.init)
+    }
 
     private enum CodingKeys: String, CodingKey {
         case stream, temperature, seed, stop, n, logprobs, tools, functions, echo, suffix

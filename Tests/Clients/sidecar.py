@@ -45,6 +45,8 @@ class Sidecar:
         # The server makes it, and leaves it for the next one.
         self.leases = pathlib.Path("/dev/shm") / self.folder.name
         self.environment = os.environ | {"TESSERA_LEASE_FOLDER": str(self.leases)} | environment
+        # What a server with a configuration of its own leaves out.
+        self.flags = ["--token-file", str(self.folder / "token")]
         self.process: subprocess.Popen[bytes] | None = None
         token_file = self.folder / "token"
         token_file.touch(mode=0o600)
@@ -65,8 +67,7 @@ class Sidecar:
         with open(self.folder / "log", "ab") as log:
             self.process = subprocess.Popen(
                 [TESSERA, "serve", "--model", MODEL, "--store", self.folder / "store",
-                 "--socket", self.socket, "--port", str(self.port),
-                 "--token-file", self.folder / "token"],
+                 "--socket", self.socket, "--port", str(self.port), *self.flags],
                 stdin=subprocess.DEVNULL, stdout=log, stderr=log, env=self.environment)
         until(self.is_ready, 60, "the server did not become ready", self.log)
         return self

@@ -89,11 +89,12 @@ def test_only_under_its_producer(client: httpx.Client, producer: Producer) -> No
     assert detail["token_ids"] == TOKENS
     assert detail["entry"]["fingerprint"] != producer.model["fingerprint"]
     segments = [{"tokens": [5]}, {"chunk": {"tokens": TOKENS}}, {"tokens": [6]}]
-    for whose, reuse in (({"producer": producer.name}, True), ({}, False),
-                         ({"producer": "another"}, False)):
-        plan = client.post(
-            "/v1/plan", json={"segments": segments, "tessera": STITCHED} | whose).json()
+    wanted = {"segments": segments, "tessera": STITCHED}
+    for whose, reuse in (({"producer": producer.name}, True), ({}, False)):
+        plan = client.post("/v1/plan", json=wanted | whose).json()
         assert plan["chunks"][0]["reuse"] is reuse
+    stranger = client.post("/v1/plan", json=wanted | {"producer": "another"})
+    assert stranger.status_code == 404
 
 
 def test_numbers_come_back(client: httpx.Client, producer: Producer) -> None:

@@ -33,7 +33,7 @@ func withServer<R: Sendable>(
             group.addTask { try await server.run(until: []) }
             let result: Result<R, any Error>
             do { result = .success(try await body(client, server, settled)) } catch { result = .failure(error) }
-            await server.end()
+            server.end()
             try await group.waitForAll()
             return result
         }

@@ -259,7 +259,7 @@ struct `the server` {
             for try await event in client.streamedChat(Self.request(tokens: 60)) {
                 pieces += 1
                 ending = event.choices.first?.finishReason ?? ending
-                if pieces == 3 { await server.end() }
+                if pieces == 3 { server.end() }
             }
             #expect(ending != nil && pieces > 3)
             for _ in 0..<100 where FileManager.default.fileExists(atPath: configuration.socket) {

@@ -37,6 +37,19 @@ import Testing
         }
     }
 
+    @Test func `whose a header is can be told without decoding it`() {
+        let bytes = header.encoded(for: key)
+        bytes.withUnsafeBytes { bytes in
+            #expect(RecordHeader.isOf("tenant", peeking: bytes))
+            for other in ["", "tenan", "tenant2", "tenans", "default"] {
+                #expect(!RecordHeader.isOf(other, peeking: bytes), "\(other)")
+            }
+            for count in 0..<72 {
+                #expect(!RecordHeader.isOf("tenant", peeking: UnsafeRawBufferPointer(rebasing: bytes[..<count])))
+            }
+        }
+    }
+
     @Test func `the bytes of a header are those of format 2`() throws {
         let chunk = ChunkRecord(
             kind: .prefix, fingerprint: Digest256(of: [9]), namespace: "n", tokens: [5, -1],

@@ -12,8 +12,11 @@ package struct PromptTokens: Sendable, Equatable {
     /// Whether its beginning is worth a prefix record: one that ends in a conversation does not come again.
     var hasLastingPrefix = true
 
-    /// The ids in front of the first context: what a prefix record can hold.
-    var leading: ArraySlice<TokenID> { ids[..<(contexts.first?.lowerBound ?? ids.count)] }
+    /// Where contexts stand, or would stand if there were any; nil for ids that nobody laid out.
+    private var contextsStart: Int?
+
+    /// The ids in front of the contexts: what a prefix record can hold.
+    var leading: ArraySlice<TokenID> { ids[..<(contexts.first?.lowerBound ?? contextsStart ?? ids.count)] }
 
     /// Takes ids and places as they are.
     init(ids: [TokenID], contexts: [Range<Int>]) {
@@ -33,6 +36,7 @@ package struct PromptTokens: Sendable, Equatable {
             case .turn(let number): ids += Self.encode(prompt.turns[number].text, tokenizer)
             case .question: ids += Self.encode(prompt.question, tokenizer)
             case .contexts:
+                contextsStart = ids.count
                 for context in prompt.contexts {
                     let start = ids.count
                     ids += Self.encode(context, tokenizer)
@@ -43,6 +47,7 @@ package struct PromptTokens: Sendable, Equatable {
         if tokenizer.addsBeginning, let beginning = tokenizer.beginning, ids.first != beginning {
             ids.insert(beginning, at: 0)
             contexts = contexts.map { $0.lowerBound + 1..<$0.upperBound + 1 }
+            contextsStart = contextsStart.map { $0 + 1 }
         }
     }
 

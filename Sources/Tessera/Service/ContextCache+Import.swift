@@ -52,6 +52,14 @@ extension ContextCache {
         return own.digest
     }
 
+    /// Whether anything is kept in a namespace that a runtime elsewhere made with this model.
+    package nonisolated func keepsImports(of producer: String, namespace: String) throws(TesseraError) -> Bool {
+        var filter = EntryFilter()
+        filter.namespace = namespace
+        filter.fingerprint = fingerprint.imported(from: producer).digest
+        return try !store.entries(filter, limit: 1).isEmpty
+    }
+
     /// Forgets what is known of a chunk beside the store: somebody has removed it.
     package func forget(_ key: ChunkKey) {
         knownVariants[key] = nil

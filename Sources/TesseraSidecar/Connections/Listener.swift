@@ -19,6 +19,7 @@ struct Listener: Service {
     let http: HTTP1Channel
     let group: any EventLoopGroup
     let limit: ConnectionLimit
+    let slowRequests: SlowRequests
     let logger: Logger
 
     private typealias Accepted = (channel: HTTP1Channel.Value, connection: Connection)
@@ -62,7 +63,8 @@ struct Listener: Service {
             .bind(socket.descriptor) { channel in
                 do {
                     let connection = Connection(try peer(of: channel))
-                    try channel.pipeline.syncOperations.addHandler(HangupHandler(connection))
+                    try channel.pipeline.syncOperations.addHandlers(
+                        HangupHandler(connection), FirstByteHandler(slowRequests))
                     return http.setup(channel: channel, logger: logger).map { ($0, connection) }
                 } catch {
                     return channel.eventLoop.makeFailedFuture(error)

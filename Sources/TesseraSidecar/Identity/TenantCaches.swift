@@ -40,8 +40,12 @@ final class TenantCaches: Sendable {
 
     /// The cache of what a runtime elsewhere made for a tenant.
     ///
-    /// - Throws: ``TesseraError`` of code `invalidInput` for a name that is none, and for too many of them.
-    func cache(of tenant: Tenant, producer: String) throws(TesseraError) -> ContextCache {
+    /// - Parameter isNew: Whether the runtime may be one that nothing is kept of yet.
+    /// - Throws: ``TesseraError``: `notFound` for a runtime that nothing is kept of, `invalidInput` for a name that is none,
+    ///   and for too many of them.
+    func cache(
+        of tenant: Tenant, producer: String, isNew: Bool = false
+    ) throws(TesseraError) -> ContextCache {
         guard (1...Self.longestProducer).contains(producer.utf8.count),
             producer.utf8.allSatisfy({ (0x21...0x7E).contains($0) })
         else {
@@ -54,6 +58,10 @@ final class TenantCaches: Sendable {
             (caches[name], caches.keys.count { $0.namespace == name.namespace && $0.producer != nil })
         }
         if let known { return known }
+        let isKept = try first.keepsImports(of: producer, namespace: tenant.namespace)
+        guard isNew || isKept else {
+            throw TesseraError(.notFound, "nothing is kept here of a producer \(producer)")
+        }
         guard count < Self.mostProducers else {
             throw TesseraError(.invalidInput, "there is KV of \(count) other producers here, which is as many as go")
         }

@@ -143,6 +143,7 @@ final class JobDesk: Service {
     func resume(_ id: String, of namespace: String) throws(TesseraError) -> Job {
         let found: Result<Job, TesseraError> = state.withLock { state in
             guard let entry = state.entries[id], entry.namespace == namespace else { return .failure(Self.unknown(id)) }
+            guard !state.isClosed else { return .failure(TesseraError(.busy, "the server is about to end")) }
             guard entry.job.state == .cancelled || entry.job.state == .failed else {
                 return .failure(
                     TesseraError(.invalidInput, "the job is \(entry.job.state.rawValue); there is nothing to resume"))

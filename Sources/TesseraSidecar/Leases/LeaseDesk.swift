@@ -131,6 +131,7 @@ final class LeaseDesk: Sendable {
     /// Ends all leases.
     func releaseAll() {
         end { _ in true }
+        folder.removeIfEmpty()
     }
 
     // MARK: Steps

@@ -74,6 +74,11 @@ struct LeaseFolder: Sendable {
         unlink(file(id))
     }
 
+    /// Removes the folder at the end.
+    func removeIfEmpty() {
+        rmdir(path)
+    }
+
     private func allow(_ reader: UInt32, to file: CInt) throws(TesseraError) {
         let text = "u::rw-,u:\(reader):r--,g::---,m::r--,o::---"
         guard let list = acl_from_text(text) else { throw Self.failure("write down who may read a lease") }

@@ -3,6 +3,7 @@
 internal import Hummingbird
 internal import HummingbirdCore
 internal import Logging
+internal import NIOHTTP1
 internal import Synchronization
 internal import Tessera
 internal import TesseraAPI
@@ -19,6 +20,8 @@ struct AccountMiddleware: RouterMiddleware {
         var response: Response
         do {
             response = try await RequestAccount.$current.withValue(account) { try await next(request, context) }
+        } catch let error as HTTPParserError {
+            throw error
         } catch {
             response = answer(error, context.logger)
         }

@@ -48,7 +48,12 @@ extension SidecarState {
             filter.provenance = provenance
         }
         if let producer = query.get("producer") {
-            filter.fingerprint = try caches.cache(of: caller.tenant, producer: producer).digest
+            do throws(TesseraError) {
+                filter.fingerprint = try caches.cache(of: caller.tenant, producer: producer).digest
+            } catch {
+                guard error.code == .notFound else { throw error }
+                return []
+            }
         }
         if let digits = query.get("begins") {
             guard (1...64).contains(digits.utf8.count), digits.allSatisfy({ $0.isASCII && $0.isHexDigit }) else {
@@ -118,7 +123,7 @@ extension SidecarState {
             let bytes = try await bytes(request, context, upTo: configuration.mostImportBytes)
             let data = Data(buffer: bytes)
             let file = try await caller.cache.reading { (_) throws(TesseraError) in try ImportFile(data) }
-            let cache = try caches.cache(of: caller.tenant, producer: file.producer)
+            let cache = try caches.cache(of: caller.tenant, producer: file.producer, isNew: true)
             return try await cache.take(file)
         }
         guard let imported else {
@@ -140,7 +145,7 @@ extension SidecarState {
 
 /// A record of a namespace; one of another is as unknown as one that is not there.
 private func own(_ key: ChunkKey, _ store: ChunkStore, _ namespace: String) throws(TesseraError) -> StoredChunk {
-    guard let record = try store.record(key), record.namespace == namespace else {
+    guard let record = try store.record(key, namespace: namespace), record.namespace == namespace else {
         throw TesseraError(.notFound, "there is no chunk \(key) here")
     }
     return record

@@ -37,7 +37,7 @@ extension SidecarState {
     /// The routes with all that goes around them.
     func router() -> Router<SidecarContext> {
         let routes = routes
-        let router = Router(context: SidecarContext.self)
+        let router = Router(context: SidecarContext.self, options: [.autoGenerateHeadEndpoints])
         // It takes some time and one write into two, so it stands there only where somebody collects spans.
         if !(InstrumentationSystem.tracer is NoOpTracer) { router.add(middleware: TracingMiddleware()) }
         router.add(middleware: AccountMiddleware(metrics: metrics))

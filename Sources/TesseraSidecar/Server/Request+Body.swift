@@ -5,6 +5,7 @@ internal import HTTPTypes
 internal import Hummingbird
 internal import NIOCore
 internal import NIOFoundationCompat
+internal import NIOHTTP1
 internal import TesseraAPI
 
 extension SidecarState {
@@ -15,20 +16,32 @@ extension SidecarState {
         if let stated = request.headers[.contentLength].flatMap({ Int($0) }), stated > limit {
             throw APIFailure.tooLarge
         }
-        let wait = slowBodies.begin(context.channel)
-        defer { slowBodies.end(wait) }
-        return try await request.body.collect(upTo: limit)
+        let wait = slowRequests.begin(context.channel)
+        defer { slowRequests.end(wait) }
+        do {
+            return try await request.body.collect(upTo: limit)
+        } catch let error as NIOTooManyBytesError {
+            throw error
+        } catch let error as HTTPParserError {
+            throw error
+        } catch {
+            throw APIFailure(.badRequest, "the body ends before its end", code: "invalidInput")
+        }
     }
 
     /// A request's body as a value in JSON.
     func body<Value: Decodable>(
         _ type: Value.Type, _ request: Request, _ context: SidecarContext
     ) async throws -> Value {
-        let bytes = try await bytes(request, context, upTo: configuration.mostBodyBytes)
-        guard bytes.readableBytes > 0 else {
-            throw APIFailure(.badRequest, "the body is empty; it should be a JSON object", code: "invalidInput")
+        // A body whose length nobody states may have any.
+        let stated = request.headers[.contentLength].flatMap { Int($0) } ?? configuration.mostBodyBytes
+        return try await bodies.hold(min(stated, configuration.mostBodyBytes)) {
+            let bytes = try await bytes(request, context, upTo: configuration.mostBodyBytes)
+            guard bytes.readableBytes > 0 else {
+                throw APIFailure(.badRequest, "the body is empty; it should be a JSON object", code: "invalidInput")
+            }
+            return try APICoding.decoder.decode(type, from: Data(buffer: bytes, byteTransferStrategy: .noCopy))
         }
-        return try APICoding.decoder.decode(type, from: Data(buffer: bytes, byteTransferStrategy: .noCopy))
     }
 }
 

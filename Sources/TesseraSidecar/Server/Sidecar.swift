@@ -5,9 +5,9 @@ internal import Hummingbird
 internal import HummingbirdCore
 internal import Logging
 internal import NIOCore
+internal import NIOHTTP1
 internal import NIOPosix
 internal import ServiceLifecycle
-internal import Synchronization
 package import Tessera
 internal import TesseraKV
 internal import TesseraStore
@@ -29,7 +29,8 @@ package final class Sidecar: Sendable {
     private let state: SidecarState
     private let sockets: [ListeningSocket]
     private let log: Logger
-    private let running = Mutex<ServiceGroup?>(nil)
+    private let endings: AsyncStream<Void>
+    private let ending: AsyncStream<Void>.Continuation
 
     /// Opens model and store, and listens; connections are answered once ``run(until:)`` is called.
     ///
@@ -37,6 +38,7 @@ package final class Sidecar: Sendable {
     ///   that can't be, and what ``ContextCache`` throws for model and store.
     package init(_ configuration: SidecarConfiguration) throws(TesseraError) {
         log = configuration.logger
+        (endings, ending) = AsyncStream.makeStream()
         let tenancy = try Tenancy(configuration.tenants, own: getuid())
         try Self.check(configuration)
         // A store that another process holds is worth knowing before a socket is touched.
@@ -68,21 +70,25 @@ package final class Sidecar: Sendable {
         let group = MultiThreadedEventLoopGroup.singleton
         let http = channel()
         let limit = ConnectionLimit(state.configuration.mostConnections)
-        let listeners = sockets.map { Listener(socket: $0, http: http, group: group, limit: limit, logger: log) }
+        let listeners = sockets.map {
+            Listener(
+                socket: $0, http: http, group: group, limit: limit, slowRequests: state.slowRequests, logger: log)
+        }
         // The last one is the first to end: no request comes any more before what serves them goes.
         var services: [any Service] = [
-            LeaseSweeper(desk: state.leases), state.keeper, state.jobs, state.slowBodies,
+            LeaseSweeper(desk: state.leases), state.keeper, state.jobs, state.slowRequests,
         ]
         services += listeners as [any Service]
         services.append(Supervisor(state: state, places: sockets.map(\.place), log: log))
         var configuration = ServiceGroupConfiguration(
             services: services, gracefulShutdownSignals: signals, logger: log)
+        // Its end is the group's.
+        configuration.services.append(
+            .init(service: Ending(awaited: endings), successTerminationBehavior: .gracefullyShutdownGroup))
         configuration.maximumGracefulShutdownDuration = .seconds(state.configuration.shutdownSeconds)
         defer { for socket in sockets { socket.removePath() } }
         do {
-            let group = ServiceGroup(configuration: configuration)
-            running.withLock { $0 = group }
-            try await group.run()
+            try await ServiceGroup(configuration: configuration).run()
         } catch {
             await state.caches.first.close()
             throw error
@@ -91,8 +97,8 @@ package final class Sidecar: Sendable {
     }
 
     /// Has ``run(until:)`` bring what is under way to its end.
-    package func end() async {
-        await running.withLock { $0 }?.triggerGracefulShutdown()
+    package func end() {
+        ending.finish()
     }
 
     // MARK: Steps
@@ -140,15 +146,33 @@ package final class Sidecar: Sendable {
                 var response: Hummingbird.Response
                 do {
                     response = try await responder.respond(to: request, context: context)
+                } catch let error as HTTPParserError {
+                    // What is no HTTP has an answer of its own, after which nothing more is read.
+                    throw error
                 } catch {
                     response = APIFailure(error).response
                 }
                 response.headers[.server] = "tessera"
+                if request.method == .head { response = response.createHeadResponse() }
+                if request.headers[.connection] == "close", response.status.code >= 400 {
+                    // Whoever goes on sending what nobody reads would wait for ever.
+                    channel.eventLoop.scheduleTask(in: .seconds(2)) { channel.close(promise: nil) }
+                }
                 try await writer.write(response: response.head, body: response.body)
             },
             configuration: .init(
+                additionalChannelHandlers: [RequestClockHandler()],
                 idleTimeout: .seconds(300),
                 httpDecoderConfiguration: .init(
                     maxHeaderFieldSize: 16 << 10, maxHeaderListSize: 64 << 10, maxHeaderFieldCount: 200)))
+    }
+}
+
+/// Ends with the one who says that the server shall end.
+private struct Ending: Service {
+    let awaited: AsyncStream<Void>
+
+    func run() async throws {
+        for await _ in awaited.cancelOnGracefulShutdown() {}
     }
 }

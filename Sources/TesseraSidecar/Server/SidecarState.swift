@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 internal import Foundation
+internal import HTTPTypes
 internal import Synchronization
 internal import Tessera
 
@@ -13,11 +14,13 @@ final class SidecarState: Sendable {
     let jobs = JobDesk()
     let keeper = Keeper()
     let metrics = SidecarMetrics()
-    let slowBodies: SlowBodies
+    let slowRequests: SlowRequests
     /// The model's name, as clients give it.
     let modelName: String
     /// When the server began, in seconds since 1970.
     let started = Int(Date().timeIntervalSince1970)
+    /// Bodies that are in memory at once.
+    let bodies: BodyBudget
     /// One body of imported KV at a time is in memory.
     let imports = Gate()
     private let draining = Atomic(false)
@@ -26,7 +29,8 @@ final class SidecarState: Sendable {
         _ configuration: SidecarConfiguration, caches: TenantCaches, tenancy: Tenancy, leases: LeaseDesk
     ) {
         (self.configuration, self.caches, self.tenancy, self.leases) = (configuration, caches, tenancy, leases)
-        slowBodies = SlowBodies(seconds: configuration.bodySeconds)
+        bodies = BodyBudget(4 * configuration.mostBodyBytes)
+        slowRequests = SlowRequests(seconds: configuration.bodySeconds)
         modelName = caches.first.model.name
         metrics.sample(caches, leases, jobs, configuration)
     }
@@ -48,6 +52,36 @@ final class Gate: Sendable {
     func pass<R>(_ body: () async throws -> R) async rethrows -> R? {
         guard !isTaken.exchange(true, ordering: .acquiring) else { return nil }
         defer { isTaken.store(false, ordering: .releasing) }
+        return try await body()
+    }
+}
+
+/// Bounds the memory that requests' bodies take together.
+final class BodyBudget: Sendable {
+    private let most: Int
+    private let used = Mutex(0)
+
+    /// - Parameter most: The bytes of all bodies together.
+    init(_ most: Int) {
+        self.most = most
+    }
+
+    /// Runs work on a body of at most so many bytes.
+    ///
+    /// - Throws: ``APIFailure`` of status 429 where other bodies take the memory.
+    func hold<R>(_ bytes: Int, _ body: () async throws -> R) async throws -> R {
+        let fits = used.withLock { used in
+            guard used + bytes <= most else { return false }
+            used += bytes
+            return true
+        }
+        guard fits else {
+            var failure = APIFailure(
+                .tooManyRequests, "the bodies of other requests take the memory that there is for them", code: "busy")
+            failure.retryAfter = 1
+            throw failure
+        }
+        defer { used.withLock { $0 -= bytes } }
         return try await body()
     }
 }

@@ -10,23 +10,23 @@ extension ReuseOptions {
     ///
     /// - Throws: ``APIFailure`` of status 400 for words that are none and for fields that go unused.
     func chosenAssembly(on cache: ContextCache) async throws -> Assembly? {
-        if exact == true {
-            guard assembly == nil || assembly == "exact", selector == nil else {
-                throw Self.refusal("exact", "exact excludes another assembly and a selector")
-            }
-            return .exact
+        if exact == true, assembly ?? "exact" != "exact" {
+            throw Self.refusal("exact", "exact excludes another assembly")
         }
-        switch assembly {
+        switch exact == true ? "exact" : assembly {
         case "exact":
-            guard selector == nil else { throw Self.refusal("selector", "a selector is for the assembly stitched") }
+            try refuse(given, "is for the assembly stitched or parallel")
             return .exact
         case "parallel":
-            guard selector == nil else { throw Self.refusal("selector", "a selector is for the assembly stitched") }
+            try refuse(given.filter { !Self.parallelFields.contains($0) }, "is for the assembly stitched")
             let measured = temperature == nil || scale == nil ? await cache.parallelSettings() : nil
             return .parallel(
                 temperature: temperature ?? measured?.temperature ?? 1, scale: scale ?? measured?.scale ?? 1)
         case "stitched": return try stitched()
-        case nil: return selector == nil ? try requireNothing() : try stitched()
+        case nil:
+            guard selector == nil else { return try stitched() }
+            try refuse(given, "says nothing without an assembly or a selector")
+            return nil
         case let other?:
             throw Self.refusal("assembly", "an assembly is exact, stitched or parallel, not \(other)")
         }
@@ -42,7 +42,11 @@ extension ReuseOptions {
             }
             use = named
         }
-        return .stitched(try chosenSelector(), ratio: ratio ?? 0.15, variants: use)
+        let name = selector ?? "deviation"
+        let taken = (Self.selectorFields[name] ?? []) + ["selector", "variants"]
+        let chosen = try chosenSelector()
+        try refuse(given.filter { !taken.contains($0) }, "is not for the selector \(name)")
+        return .stitched(chosen, ratio: ratio ?? 0.15, variants: use)
     }
 
     private func chosenSelector() throws(APIFailure) -> Selector {
@@ -79,18 +83,28 @@ extension ReuseOptions {
         return word
     }
 
-    /// Refuses a ratio and the like where nothing takes it: it would be passed over without a word.
-    private func requireNothing() throws(APIFailure) -> Assembly? {
-        let given = [
-            ("ratio", ratio != nil), ("check_layer", checkLayer != nil), ("k", k != nil), ("alpha", alpha != nil),
-            ("variants", variants != nil), ("compare", compare != nil), ("gradual", gradual != nil),
-            ("score", score != nil), ("focus", focus != nil), ("repairs", repairs != nil),
-            ("temperature", temperature != nil), ("scale", scale != nil),
+    /// The fields that say how, as far as they are given.
+    private var given: [String] {
+        let fields: [(String, Bool)] = [
+            ("selector", selector != nil), ("ratio", ratio != nil), ("check_layer", checkLayer != nil), ("k", k != nil),
+            ("alpha", alpha != nil), ("variants", variants != nil), ("compare", compare != nil),
+            ("gradual", gradual != nil), ("score", score != nil), ("focus", focus != nil), ("repairs", repairs != nil),
+            ("seed", seed != nil), ("temperature", temperature != nil), ("scale", scale != nil),
         ]
-        if let (name, _) = given.first(where: \.1) {
-            throw Self.refusal(name, "\(name) says nothing without an assembly or a selector")
-        }
-        return nil
+        return fields.filter(\.1).map(\.0)
+    }
+
+    /// What each selector takes.
+    private static let selectorFields = [
+        "firstK": ["k"], "storedScore": ["ratio", "alpha", "score", "focus"],
+        "deviation": ["ratio", "check_layer", "compare", "gradual"],
+        "deviationAttention": ["ratio", "check_layer", "repairs"], "question": ["ratio"], "random": ["ratio", "seed"],
+    ]
+    private static let parallelFields = ["temperature", "scale"]
+
+    /// Refuses fields that would be passed over without a word.
+    private func refuse(_ fields: [String], _ why: String) throws(APIFailure) {
+        if let field = fields.first { throw Self.refusal(field, "\(field) \(why)") }
     }
 
     private static func refusal(_ field: String, _ message: String) -> APIFailure {

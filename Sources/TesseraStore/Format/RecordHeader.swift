@@ -126,6 +126,17 @@ struct RecordHeader: Sendable, Equatable {
         bytes.count > 7 ? Provenance(rawValue: bytes[7]) : nil
     }
 
+    /// Whether a header's bytes speak of a namespace, unverified.
+    static func isOf(_ namespace: String, peeking bytes: UnsafeRawBufferPointer) -> Bool {
+        let (start, name) = (namespaceOffset + MemoryLayout<UInt16>.size, namespace.utf8)
+        guard bytes.count >= start + name.count else { return false }
+        let count = UInt16(littleEndian: bytes.loadUnaligned(fromByteOffset: namespaceOffset, as: UInt16.self))
+        return Int(count) == name.count && name.elementsEqual(bytes[start..<start + name.count])
+    }
+
+    /// Where the namespace's length stands: behind magic number, version, kind, provenance, place, time and fingerprint.
+    private static let namespaceOffset = 4 + 2 + 1 + 1 + 8 + 8 + 8 + 32
+
     private static func layout(_ reader: inout ByteReader) throws(TesseraError) -> KVLayout {
         let (layers, heads, dimension) = (
             try reader.number(UInt32.self), try reader.number(UInt32.self), try reader.number(UInt32.self)

@@ -101,6 +101,13 @@ extension ChunkStore {
         try session().completeHeader(key).map { StoredChunk(key: key, header: $0) }
     }
 
+    /// A record of one namespace by its key; nil when there is none. Of another's record no more is read than whose it is,
+    /// so that it takes hardly longer than none at all. Nothing is counted.
+    package func record(_ key: ChunkKey, namespace: String) throws(TesseraError) -> StoredChunk? {
+        guard try session().holds(key, namespace: namespace) else { return nil }
+        return try record(key)
+    }
+
     /// What a fingerprint was made of, as far as it was remembered.
     package func fingerprintFields(
         _ digest: Digest256

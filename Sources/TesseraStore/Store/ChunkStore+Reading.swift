@@ -22,7 +22,12 @@ extension ChunkStore {
     package func lookup(
         _ key: ChunkKey, fingerprint: Digest256, namespace: String
     ) throws(TesseraError) -> StoredChunk? {
-        try lookup(key) {
+        // Whoever asks for another's record shall not learn from the clock that there is one.
+        guard try session().holds(key, namespace: namespace) else {
+            counters.misses.increment()
+            return nil
+        }
+        return try lookup(key) {
             $0.fingerprint == fingerprint && $0.namespace == namespace && $0.provenance == .isolated
         }
     }

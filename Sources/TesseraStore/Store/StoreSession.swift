@@ -40,6 +40,13 @@ final class StoreSession: Sendable {
         try database.withValue(StoreKey.pin(key)) { (_) throws(TesseraError) in true } ?? false
     }
 
+    /// Whether the header under a key speaks of a namespace, unverified.
+    func holds(_ key: ChunkKey, namespace: String) throws(TesseraError) -> Bool {
+        try database.withValue(StoreKey.header(key)) { (bytes) throws(TesseraError) in
+            RecordHeader.isOf(namespace, peeking: bytes)
+        } ?? false
+    }
+
     /// A record's header, if nothing that belongs to it is missing; nil when there is none.
     ///
     /// - Throws: `corrupt` when the header is damaged, or the small record without which a variant is none.

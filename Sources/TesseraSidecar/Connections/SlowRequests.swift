@@ -4,9 +4,9 @@ internal import NIOCore
 internal import ServiceLifecycle
 internal import Synchronization
 
-/// Closes connections whose request takes too long to arrive. Looking after all of them now and then costs a request less
+/// Closes connections whose request, head or body, takes too long to arrive. Looking after all of them now and then costs a request less
 /// than a timer of its own would.
-final class SlowBodies: Service {
+final class SlowRequests: Service {
     private struct State {
         var nextID = 0
         var waiting: [Int: (channel: any Channel, deadline: ContinuousClock.Instant)] = [:]
@@ -15,12 +15,12 @@ final class SlowBodies: Service {
     private let patience: Duration
     private let state = Mutex(State())
 
-    /// - Parameter seconds: How long a body may take.
+    /// - Parameter seconds: How long a head may take, and a body.
     init(seconds: Double) {
         patience = .seconds(seconds)
     }
 
-    /// Begins to wait for a body.
+    /// Begins to wait for a head or a body.
     ///
     /// - Returns: What to end it with.
     func begin(_ channel: any Channel) -> Int {
@@ -32,7 +32,7 @@ final class SlowBodies: Service {
         }
     }
 
-    /// The body is there, or will not come.
+    /// It is there, or will not come.
     func end(_ id: Int) {
         state.withLock { _ = $0.waiting.removeValue(forKey: id) }
     }
