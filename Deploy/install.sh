@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: Apache-2.0
-# Installs the Debian packages that Tessera is built on. Does nothing, and says nothing, where all are there.
+# Installs the Debian packages that Tessera is built on, and any that are named. Does nothing, and says nothing, where all
+# are there.
 set -euo pipefail
 
 packages=(
@@ -16,6 +17,7 @@ packages=(
     libcmark-dev    # text of Markdown documents
     libsystemd-dev  # readiness, watchdog and sockets of systemd
     libacl1-dev     # who may read a lease's file
+    "$@"
 )
 
 fail() {

@@ -21,7 +21,7 @@ extension ChunkReference: Codable {
         }
         let container = try decoder.container(keyedBy: Key.self)
         if container.contains(.tokens) {
-            self = .tokens(try container.decode([Int32].self, forKey: .tokens))
+            self = .tokens(try container.decode(TokenIDs.self, forKey: .tokens).ids)
         } else {
             self = .text(try container.decode(String.self, forKey: .text))
         }

@@ -62,8 +62,8 @@ extension CompletionRequest.Prompt: Codable {
         let container = try decoder.singleValueContainer()
         if let text = try? container.decode(String.self) {
             self = .text(text)
-        } else if let tokens = try? container.decode([Int32].self) {
-            self = .tokens(tokens)
+        } else if let tokens = try? container.decode(TokenIDs.self) {
+            self = .tokens(tokens.ids)
         } else {
             let prompts = try container.decode([CompletionRequest.Prompt].self)
             guard prompts.count == 1, let prompt = prompts.first else {

@@ -16,7 +16,7 @@ extension PromptSegment: Codable {
     /// An object with one of `tokens`, `text` and `chunk`.
     public init(from decoder: any Decoder) throws {
         let container = try decoder.container(keyedBy: Key.self)
-        guard container.allKeys.count == 1 else {
+        guard [Key.tokens, .text, .chunk].count(where: container.contains) == 1 else {
             throw DecodingError.dataCorrupted(
                 .init(
                     codingPath: decoder.codingPath, debugDescription: "a segment has one of tokens, text and chunk"))
@@ -24,7 +24,7 @@ extension PromptSegment: Codable {
         if container.contains(.chunk) {
             self = .chunk(try container.decode(ChunkReference.self, forKey: .chunk))
         } else if container.contains(.tokens) {
-            self = .tokens(try container.decode([Int32].self, forKey: .tokens))
+            self = .tokens(try container.decode(TokenIDs.self, forKey: .tokens).ids)
         } else {
             self = .text(try container.decode(String.self, forKey: .text))
         }
@@ -72,14 +72,14 @@ public struct Plan: Codable, Sendable, Equatable {
         public var reuse: Bool
         /// Where its KV comes from: `computed`, `isolated`, `contextual` or `prefix`.
         public var source: String
-        /// Why, as a clause.
-        public var reason: String
+        /// Why it is not reused, as a clause; nil where it is.
+        public var reason: String?
         /// Tokens of it to compute anew, as far as that is known beforehand.
         public var recomputed: Int
 
         /// Makes a chunk of all its parts.
         public init(
-            id: String, start: Int, tokens: Int, reuse: Bool, source: String, reason: String, recomputed: Int
+            id: String, start: Int, tokens: Int, reuse: Bool, source: String, reason: String?, recomputed: Int
         ) {
             self.id = id
             self.start = start

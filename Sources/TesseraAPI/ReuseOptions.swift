@@ -57,7 +57,8 @@ public struct ReuseOptions: Codable, Sendable, Equatable {
     }
 
     private enum CodingKeys: String, CodingKey {
-        case assembly, selector, ratio, exact, k, alpha, compare, gradual, score, focus, repairs, seed, variants, temperature, scale, kind, ungated, explain
+        case assembly, selector, ratio, exact, k, alpha, compare, gradual, score, focus, repairs, seed, variants,
+            temperature, scale, kind, ungated, explain
         case checkLayer = "check_layer"
         case keepsMisses = "keeps_misses"
         case specialTokens = "special_tokens"

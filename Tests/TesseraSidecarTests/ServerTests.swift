@@ -272,6 +272,17 @@ struct `the server` {
         }
     }
 
+    @Test func `the example in the README runs`() async throws {
+        let example = URL(fileURLWithPath: #filePath).deletingLastPathComponent().appending(path: "ClientExample.swift")
+        let code = try String(contentsOf: example, encoding: .utf8).split(separator: "\n\n", maxSplits: 1)[1]
+        let readme = fixtures.deletingLastPathComponent().appending(path: "README.md")
+        #expect(try String(contentsOf: readme, encoding: .utf8).contains("```swift\n\(code)```"))
+        try await withServer(model: questionModel) { _, _, configuration in
+            let answer = try await ask("Who owns the mill?", of: Self.documents, at: configuration.socket)
+            #expect(!answer.isEmpty)
+        }
+    }
+
     @Test func `a store that a server holds says how to ask the server`() async throws {
         try await withServer { _, _, configuration in
             let error = #expect(throws: TesseraError.self) {

@@ -53,9 +53,23 @@ final class LayerFileWriter {
         }
         try chunk.withLayer(layer) { (record) throws(TesseraError) in
             try codec.place(record, tokens: run.slots.count, into: buffer, layer: 0, at: 0, angles: angles)
+            guard isVerbatim(chunk) else { return }
+            // Half of a record is its values, in the very form that the file has.
+            let values = UnsafeRawBufferPointer(rebasing: record[(record.count / 2)...])
+            try Self.write(values, to: file, at: offset(of: run.slots, array: 2 * layer + 1))
         }
         try write(buffer.keys(of: 0), run.slots, array: 2 * layer, order)
-        try write(buffer.values(of: 0), run.slots, array: 2 * layer + 1, nil)
+        if !isVerbatim(chunk) { try write(buffer.values(of: 0), run.slots, array: 2 * layer + 1, nil) }
+    }
+
+    /// Whether a record's values lie as the file's do.
+    private func isVerbatim(_ chunk: LoadedChunk) -> Bool {
+        format.order == .token && format.element.half?.rawValue == chunk.codec
+    }
+
+    /// Where rows begin in an array whose first index is the token.
+    private func offset(of slots: Range<Int>, array: Int) -> Int {
+        start + (array * tokens + slots.lowerBound) * layout.width * format.element.byteCount
     }
 
     /// Writes the rows of some slots of one array.

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 internal import CFiles
+internal import Dispatch
 internal import Foundation
 internal import ServiceLifecycle
 internal import Synchronization
@@ -28,12 +29,21 @@ final class LeaseDesk: Sendable {
         var leases: [String: Held] = [:]
         /// Bytes of leases that are being written.
         var reserved = 0
-        var used: Int { reserved + leases.values.reduce(0) { $0 + $1.memory } }
+        /// What is ready for the next lease, and since when none has come.
+        var spare: SpareFile?
+        var lastLease = 0.0
+
+        var used: Int { reserved + leases.values.reduce(spare?.byteCount ?? 0) { $0 + $1.memory } }
     }
 
     let options: LeaseOptions
     private let folder: LeaseFolder
     private let state = Mutex(State())
+    private let making = DispatchQueue(label: "tessera.spare")
+
+    /// Leases from this size on are worth a spare file, which stands ready for so many seconds.
+    private static let leastSpare = 4 << 20
+    private static let spareSeconds = 60.0
 
     init(_ options: LeaseOptions) throws(TesseraError) {
         self.options = options
@@ -62,11 +72,21 @@ final class LeaseDesk: Sendable {
         // Rows that are not valid are holes, which take no memory; whole pages of the others do.
         let arrays = 2 * prompt.valid.count * (format.order == .head ? 64 : 1)
         let needed = prompt.tensorBytes(format) / max(1, prompt.plan.promptTokens) * rows + arrays * 8192 + 65_536
+        // Where few rows are valid, pages that are there already would be wasted on holes.
+        let spare = takeSpare(where: 4 * rows >= 3 * prompt.plan.promptTokens, for: needed)
         try reserve(needed)
         defer { state.withLock { $0.reserved -= needed } }
         let id = Self.newID()
-        let file = try folder.create(id, reader: caller.leaseUser)
-        defer { close(file) }
+        let file: CInt
+        if let spare {
+            file = try folder.adopt(spare, as: id, reader: caller.leaseUser)
+        } else {
+            file = try folder.create(id, reader: caller.leaseUser)
+        }
+        defer {
+            close(file)
+            makeSpare(like: needed)
+        }
         let size: Int
         do throws(TesseraError) {
             size = try prompt.write(
@@ -126,11 +146,14 @@ final class LeaseDesk: Sendable {
     /// Ends leases whose time is over.
     func sweep(now: Double = Date().timeIntervalSince1970) {
         end { $0.expires <= now }
+        dropSpare(unusedSince: now - Self.spareSeconds)
     }
 
     /// Ends all leases.
     func releaseAll() {
         end { _ in true }
+        making.sync {}
+        dropSpare(unusedSince: .infinity)
         folder.removeIfEmpty()
     }
 
@@ -143,6 +166,46 @@ final class LeaseDesk: Sendable {
             return ended
         }
         ended.forEach(folder.remove)
+    }
+
+    /// What stands ready, if it is of use.
+    private func takeSpare(where isWanted: Bool, for byteCount: Int) -> SpareFile? {
+        let spare = state.withLock { state -> SpareFile? in
+            state.lastLease = Date().timeIntervalSince1970
+            defer { state.spare = nil }
+            return state.spare
+        }
+        guard let spare else { return nil }
+        guard isWanted, spare.byteCount >= byteCount / 2, spare.byteCount <= 2 * byteCount else {
+            folder.remove(spare)
+            return nil
+        }
+        return spare
+    }
+
+    /// Makes the next lease's file ready, beside all else.
+    private func makeSpare(like byteCount: Int) {
+        guard byteCount >= Self.leastSpare, byteCount <= options.memory / 3 else { return }
+        making.async { [self] in
+            let fits = state.withLock { $0.spare == nil && $0.used + byteCount <= options.memory / 4 * 3 }
+            guard fits, let spare = folder.createSpare(Self.newID(), byteCount: byteCount) else { return }
+            let isSurplus = state.withLock { state in
+                guard state.spare == nil else { return true }
+                state.spare = spare
+                return false
+            }
+            if isSurplus { folder.remove(spare) }
+        }
+    }
+
+    /// Gives back what stands ready for nobody.
+    private func dropSpare(unusedSince time: Double) {
+        let spare = state.withLock { state -> SpareFile? in
+            guard state.lastLease <= time else { return nil }
+            defer { state.spare = nil }
+            return state.spare
+        }
+        if let spare { folder.remove(spare) }
     }
 
     private func reserve(_ byteCount: Int) throws(TesseraError) {

@@ -45,7 +45,7 @@ struct LeaseFolder: Sendable {
         }
     }
 
-    private static let ending = ".safetensors"
+    static let ending = ".safetensors"
 
     /// Whether the folder lies in memory, as it should: a lease on a disk is slow, and its pages are written out.
     var isInMemory: Bool { cf_is_in_memory(path) == 1 }
@@ -59,6 +59,11 @@ struct LeaseFolder: Sendable {
     func create(_ id: String, reader: UInt32?) throws(TesseraError) -> CInt {
         let descriptor = open(file(id), O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0o600)
         guard descriptor >= 0 else { throw Self.failure("make the file of a lease in \(path)") }
+        return try opened(descriptor, id, reader: reader)
+    }
+
+    /// Lets a reader in.
+    func opened(_ descriptor: CInt, _ id: String, reader: UInt32?) throws(TesseraError) -> CInt {
         do throws(TesseraError) {
             if let reader, reader != getuid() { try allow(reader, to: descriptor) }
         } catch {
@@ -90,7 +95,7 @@ struct LeaseFolder: Sendable {
         }
     }
 
-    private static func failure(_ what: String) -> TesseraError {
+    static func failure(_ what: String) -> TesseraError {
         TesseraError(errno == ENOSPC ? .full : .io, "couldn't \(what): \(String(cString: strerror(errno)))")
     }
 }

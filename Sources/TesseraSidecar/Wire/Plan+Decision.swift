@@ -18,7 +18,8 @@ extension Plan {
             chunks: plan.chunks.map { chunk in
                 Chunk(
                     id: chunk.key.description, start: chunk.slots.lowerBound, tokens: chunk.slots.count,
-                    reuse: plan.reuses(chunk), source: chunk.decision.source.rawValue, reason: chunk.decision.reason,
+                    reuse: plan.reuses(chunk), source: chunk.decision.source.rawValue,
+                    reason: plan.reuses(chunk) ? nil : chunk.decision.reason,
                     recomputed: plan.selection.fixed.count { chunk.slots.contains($0) })
             },
             selection: Selection(plan.selection))
