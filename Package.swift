@@ -156,6 +156,7 @@ let package = Package(
                 "Tessera", "TesseraAPI", "TesseraClient", "TesseraKV", "TesseraSidecar", "TesseraTestSupport",
                 .product(name: "CoreMetrics", package: "swift-metrics"),
                 .product(name: "Metrics", package: "swift-metrics"),
+                .product(name: "Tracing", package: "swift-distributed-tracing"),
             ]),
         .testTarget(
             name: "TesseraClientTests",

@@ -19,3 +19,8 @@ int csockets_is_own_socket(const char *path) {
     if (lstat(path, &status) != 0) return -1;
     return S_ISSOCK(status.st_mode) && status.st_uid == geteuid();
 }
+
+uint64_t csockets_inode(const char *path) {
+    struct stat status;
+    return lstat(path, &status) == 0 ? status.st_ino : 0;
+}

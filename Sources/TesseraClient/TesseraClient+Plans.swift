@@ -28,7 +28,7 @@ extension TesseraClient {
         try await transport.value(.post("v1", "leases", id, "renew", json: RenewRequest(seconds: seconds)))
     }
 
-    /// Ends a lease. Its file goes once nobody has it open or mapped any more.
+    /// Ends a lease. Its file's name goes at once, its memory once nobody has it mapped any more.
     public func release(lease id: String) async throws(TesseraClientError) {
         try await transport.bytes(.delete("v1", "leases", id))
     }

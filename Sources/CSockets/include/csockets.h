@@ -2,6 +2,7 @@
 // What Swift does not see of sockets: structures that its C library hides, or that two of its modules claim.
 #pragma once
 
+#include <stdint.h>
 #include <sys/types.h>
 
 // The user that the process at the other end of a connected Unix socket ran as when it connected (SO_PEERCRED).
@@ -10,3 +11,6 @@ int csockets_peer_uid(int descriptor, uid_t *uid);
 
 // What stands at a path: 1 for a socket of our own user, 0 for anything else, -1 for nothing or an error (errno).
 int csockets_is_own_socket(const char *path);
+
+// The inode of what stands at a path; 0 for nothing.
+uint64_t csockets_inode(const char *path);

@@ -31,6 +31,10 @@ extension ContextCache {
                 "the KV states the fingerprint \(file.fingerprint), and this server's model has \(engineDigest) (\(own))"
             )
         }
+        guard file.tokens.count <= longestChunk else {
+            throw TesseraError(
+                .tooLong, "the chunk has \(file.tokens.count) tokens, and the model's context leaves \(longestChunk)")
+        }
         try checkVocabulary(file.tokens)
         let layers = try file.layers(model.layout, rotary: model.rotary)
         var encoded: [[UInt8]] = []
@@ -46,7 +50,7 @@ extension ContextCache {
     }
 
     /// The digest of the built-in engine's fingerprint, which KV made elsewhere states.
-    private var engineDigest: Digest256 {
+    package nonisolated var engineDigest: Digest256 {
         var own = fingerprint
         own.precision = runtime.model.precision
         return own.digest

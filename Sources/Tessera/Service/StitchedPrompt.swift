@@ -35,6 +35,9 @@ package struct StitchedPrompt: Sendable {
         self.valid = valid
     }
 
+    /// KV heads in a layer.
+    package var heads: Int { layout.heads }
+
     /// The size of the tensors of a file.
     package func tensorBytes(_ format: KVFileFormat) -> Int {
         2 * layout.layers * plan.promptTokens * layout.width * format.element.byteCount

@@ -69,6 +69,7 @@ struct Serve: AsyncParsableCommand {
         LoggingSystem.bootstrap { StreamLogHandler.standardError(label: $0) }
         let configuration = try await SidecarConfiguration.read(
             flags: flags.compactMapValues { $0 }, environment: ProcessInfo.processInfo.environment)
+        try Sidecar.traceSpans(of: configuration)
         try await Sidecar(configuration).run()
     }
 }

@@ -62,7 +62,9 @@ struct Settings {
 
     /// A setting that is a number of bytes, such as `2GB`.
     func bytes(_ name: Name) throws(TesseraError) -> Int? {
-        try converted(name, "a number of bytes, such as 2GB") { Quantity.bytes($0) }
+        try converted(name, "a number of bytes, such as 2GB") { text in
+            Quantity.bytes(text).flatMap { $0 < 1 << 56 ? $0 : nil }
+        }
     }
 
     /// A setting that is a time span: seconds, or such as `12h`.

@@ -41,6 +41,12 @@ extension SidecarConfiguration {
         try configuration.readServer(settings)
         try configuration.readTenants(settings)
         try configuration.readCache(settings)
+        let known = Set(names.union(["config"]).map(Self.variable))
+        for name in environment.keys.sorted()
+        where name.hasPrefix("TESSERA_") && !name.hasPrefix("TESSERA_TENANT_") && !known.contains(name) {
+            // Others may have names of that beginning, such as Kubernetes' links to a service.
+            configuration.logger.warning("the environment's \(name) is no setting")
+        }
         return configuration
     }
 
@@ -53,7 +59,15 @@ extension SidecarConfiguration {
             throw TesseraError(.invalidInput, "the configuration file \(file) is no JSON object")
         }
         var strangers = object.keys.filter { !names.contains($0) }
+        let named = object["tenants"] as? [String] ?? []
+        guard object["tenant"] == nil || object["tenant"] is [String: Any] else {
+            throw TesseraError(
+                .invalidInput, "tenant in the configuration file \(file) is no object of tenants' settings")
+        }
         for (tenant, value) in object["tenant"] as? [String: Any] ?? [:] {
+            if !named.isEmpty || object["tenants"] == nil, !named.contains(tenant) {
+                strangers.append("tenant.\(tenant), who is not one of tenants")
+            }
             let fields = (value as? [String: Any])?.keys.map { $0 } ?? []
             strangers += fields.filter { !tenantNames.contains($0) }.map { "tenant.\(tenant).\($0)" }
         }
@@ -70,13 +84,18 @@ extension SidecarConfiguration {
         }
     }
 
+    /// What a setting is called in the environment.
+    private static func variable(_ name: String) -> String {
+        "TESSERA_" + name.map { $0.isUppercase ? "_\($0)" : $0.uppercased() }.joined()
+    }
+
     /// All settings that a file may have.
     static let names: Set<String> = [
         "model", "store", "socket", "socketGroup", "port", "tokenFile", "users", "tenants", "tenant", "precision",
         "threads", "diskCap", "ramCap", "leaseMemory", "leaseFolder", "leaseSeconds", "requestMemory", "answersAtOnce",
         "waitingRequests", "answerTokens", "mostBodyBytes", "mostImportBytes", "mostConnections", "bodySeconds",
         "shutdownSeconds", "storeCodec", "evictionPolicy", "timeToLive", "admitAfter", "demoteTo", "encryptKeyFile",
-        "recipe", "template", "logLevel", "logPrompts",
+        "recipe", "template", "logLevel", "logPrompts", "spanFile",
     ]
     /// All settings of a tenant.
     static let tenantNames: Set<String> = ["users", "tokenFile", "saltFile", "quota", "leaseUser", "administrator"]
@@ -86,12 +105,16 @@ extension SidecarConfiguration {
         port = try settings.number("port", in: 0...65_535)
         leases.folder = try settings.text("leaseFolder") ?? leases.folder
         leases.usualSeconds = try settings.seconds("leaseSeconds") ?? leases.usualSeconds
+        guard leases.usualSeconds <= leases.mostSeconds else {
+            throw TesseraError(.invalidInput, "leaseSeconds is at most \(Int(leases.mostSeconds))")
+        }
         mostBodyBytes = try settings.bytes("mostBodyBytes") ?? mostBodyBytes
         mostImportBytes = try settings.bytes("mostImportBytes") ?? mostImportBytes
         mostConnections = try settings.number("mostConnections", in: 1...1_000_000) ?? mostConnections
         bodySeconds = try settings.seconds("bodySeconds") ?? bodySeconds
         shutdownSeconds = try settings.seconds("shutdownSeconds") ?? shutdownSeconds
         answerTokens = try settings.number("answerTokens", in: 1...1_000_000) ?? answerTokens
+        spanFile = try settings.text("spanFile")
         logsPrompts = try settings.flag("logPrompts") ?? false
         logger.logLevel = try settings.choice("logLevel", of: Logger.Level.self) ?? .notice
     }
@@ -165,7 +188,7 @@ extension SidecarConfiguration {
         cache.scheduling.waitingRequests = try settings.number("waitingRequests", in: 0...1_000_000) ?? 256
         cache.namespace = tenants[0].namespace
         cache.quotas = Dictionary(
-            uniqueKeysWithValues: tenants.compactMap { tenant in tenant.quota.map { (tenant.namespace, $0) } })
+            tenants.compactMap { tenant in tenant.quota.map { (tenant.namespace, $0) } }, uniquingKeysWith: min)
         cache.logger = logger
     }
 

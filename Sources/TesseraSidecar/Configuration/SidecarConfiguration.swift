@@ -33,6 +33,8 @@ package struct SidecarConfiguration: Sendable {
     package var shutdownSeconds = 30.0
     /// Tokens of an answer where a chat does not say how many.
     package var answerTokens = 1024
+    /// A file that spans are written to; nil for none.
+    package var spanFile: String?
     /// Whether prompts may be written to the log.
     package var logsPrompts = false
     /// Where notices go.

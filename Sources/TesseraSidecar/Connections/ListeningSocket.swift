@@ -25,6 +25,8 @@ struct ListeningSocket: Sendable {
     let descriptor: CInt
     /// What kind of socket it is.
     let kind: Kind
+    /// The inode of its path, by which it is known again; 0 where it has none.
+    var inode: UInt64 = 0
 
     private static let backlog: CInt = 512
 
@@ -73,7 +75,8 @@ extension ListeningSocket {
             close(descriptor)
             throw error
         }
-        return ListeningSocket(descriptor: descriptor, kind: .unix(path: path))
+        return ListeningSocket(
+            descriptor: descriptor, kind: .unix(path: path), inode: csockets_inode(path))
     }
 
     /// Makes a TCP socket on 127.0.0.1.
@@ -121,7 +124,8 @@ extension ListeningSocket {
 
     /// Removes a Unix socket of ours from its folder, so that nobody finds it any more.
     func removePath() {
-        if case .unix(let path?) = kind { unlink(path) }
+        // Another server may have taken the path meanwhile.
+        if case .unix(let path?) = kind, csockets_inode(path) == inode { unlink(path) }
     }
 
     // MARK: Steps
@@ -129,6 +133,8 @@ extension ListeningSocket {
     private static func prepareFolder(of path: String, group: gid_t?) throws(TesseraError) {
         let folder = URL(fileURLWithPath: path).deletingLastPathComponent().path
         guard mkdir(folder, group == nil ? 0o700 : 0o750) != 0 else {
+            // Whatever the umask says.
+            guard chmod(folder, group == nil ? 0o700 : 0o750) == 0 else { throw failure("set the mode of \(folder)") }
             if let group, chown(folder, uid_t.max, group) != 0 { throw failure("give \(folder) to the group \(group)") }
             return
         }

@@ -9,25 +9,25 @@ internal import Synchronization
 final class SlowRequests: Service {
     private struct State {
         var nextID = 0
+        var patience: Duration
         var waiting: [Int: (channel: any Channel, deadline: ContinuousClock.Instant)] = [:]
     }
 
-    private let patience: Duration
-    private let state = Mutex(State())
+    private let state: Mutex<State>
 
     /// - Parameter seconds: How long a head may take, and a body.
     init(seconds: Double) {
-        patience = .seconds(seconds)
+        state = Mutex(State(patience: .seconds(seconds)))
     }
 
     /// Begins to wait for a head or a body.
     ///
     /// - Returns: What to end it with.
     func begin(_ channel: any Channel) -> Int {
-        let deadline = ContinuousClock.now + patience
+        let now = ContinuousClock.now
         return state.withLock { state in
             state.nextID += 1
-            state.waiting[state.nextID] = (channel, deadline)
+            state.waiting[state.nextID] = (channel, now + state.patience)
             return state.nextID
         }
     }
@@ -37,6 +37,16 @@ final class SlowRequests: Service {
         state.withLock { _ = $0.waiting.removeValue(forKey: id) }
     }
 
+    /// Gives what has not arrived a second more: the server is about to end.
+    func hurry() {
+        let deadline = ContinuousClock.now + .seconds(1)
+        state.withLock { state in
+            state.patience = .seconds(1)
+            for (id, (channel, _)) in state.waiting { state.waiting[id] = (channel, deadline) }
+        }
+    }
+
+    /// Looks until the server has ended: the last of its services to do so.
     func run() async throws {
         await cancelWhenGracefulShutdown {
             while !Task.isCancelled {

@@ -16,7 +16,7 @@ final class TenantCaches: Sendable {
     let first: ContextCache
     private let caches: Mutex<[Name: ContextCache]>
 
-    /// The most runtimes that a tenant brings KV of.
+    /// Runtimes whose caches are at hand, for each tenant.
     private static let mostProducers = 16
     private static let longestProducer = 64
 
@@ -40,36 +40,53 @@ final class TenantCaches: Sendable {
 
     /// The cache of what a runtime elsewhere made for a tenant.
     ///
-    /// - Parameter isNew: Whether the runtime may be one that nothing is kept of yet.
-    /// - Throws: ``TesseraError``: `notFound` for a runtime that nothing is kept of, `invalidInput` for a name that is none,
-    ///   and for too many of them.
-    func cache(
-        of tenant: Tenant, producer: String, isNew: Bool = false
-    ) throws(TesseraError) -> ContextCache {
-        guard (1...Self.longestProducer).contains(producer.utf8.count),
+    /// - Throws: ``TesseraError``: `notFound` for a runtime that nothing is kept of, `invalidInput` for a name that is none.
+    func cache(of tenant: Tenant, producer: String) throws(TesseraError) -> ContextCache {
+        if let known = known(tenant, producer) { return known }
+        try Self.check(producer)
+        guard try first.keepsImports(of: producer, namespace: tenant.namespace) else {
+            throw TesseraError(.notFound, "nothing is kept here of a producer \(producer)")
+        }
+        let cache = try ContextCache(beside: first, namespace: tenant.namespace, producer: producer)
+        remember(cache, of: tenant, producer)
+        return cache
+    }
+
+    /// Runs work with the cache of a runtime that something may be kept of for the first time. A name counts once something
+    /// is.
+    ///
+    /// - Throws: ``TesseraError`` of code `invalidInput` for a name that is none, and what the work throws.
+    func withCache<R: Sendable>(
+        of tenant: Tenant, newProducer producer: String,
+        _ body: (ContextCache) async throws(TesseraError) -> R
+    ) async throws(TesseraError) -> R {
+        if let known = known(tenant, producer) { return try await body(known) }
+        try Self.check(producer)
+        let cache = try ContextCache(beside: first, namespace: tenant.namespace, producer: producer)
+        let result = try await body(cache)
+        remember(cache, of: tenant, producer)
+        return result
+    }
+
+    private func known(_ tenant: Tenant, _ producer: String) -> ContextCache? {
+        caches.withLock { $0[Name(namespace: tenant.namespace, producer: producer)] }
+    }
+
+    /// Keeps a cache at hand. Of too many, others are let go: they can be made again of what the store has.
+    private func remember(_ cache: ContextCache, of tenant: Tenant, _ producer: String) {
+        caches.withLock { caches in
+            let own = caches.keys.filter { $0.namespace == tenant.namespace && $0.producer != nil }
+            if own.count >= Self.mostProducers, let other = own.first { caches[other] = nil }
+            caches[Name(namespace: tenant.namespace, producer: producer)] = cache
+        }
+    }
+
+    private static func check(_ producer: String) throws(TesseraError) {
+        guard (1...longestProducer).contains(producer.utf8.count),
             producer.utf8.allSatisfy({ (0x21...0x7E).contains($0) })
         else {
             throw TesseraError(
-                .invalidInput,
-                "a producer's name has 1 to \(Self.longestProducer) printable characters and no spaces")
-        }
-        let name = Name(namespace: tenant.namespace, producer: producer)
-        let (known, count) = caches.withLock { caches in
-            (caches[name], caches.keys.count { $0.namespace == name.namespace && $0.producer != nil })
-        }
-        if let known { return known }
-        let isKept = try first.keepsImports(of: producer, namespace: tenant.namespace)
-        guard isNew || isKept else {
-            throw TesseraError(.notFound, "nothing is kept here of a producer \(producer)")
-        }
-        guard count < Self.mostProducers else {
-            throw TesseraError(.invalidInput, "there is KV of \(count) other producers here, which is as many as go")
-        }
-        let cache = try ContextCache(beside: first, namespace: tenant.namespace, producer: producer)
-        return caches.withLock { caches in
-            if let known = caches[name] { return known }
-            caches[name] = cache
-            return cache
+                .invalidInput, "a producer's name has 1 to \(longestProducer) printable characters and no spaces")
         }
     }
 }

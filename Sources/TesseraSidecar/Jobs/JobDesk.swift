@@ -37,7 +37,7 @@ final class JobDesk: Service {
     /// The most jobs that are at work at once.
     private static let mostRunning = 4
     /// The most jobs of a tenant that are remembered, and the most tokens of those that are not done.
-    private static let mostJobs = 256
+    private static let mostJobs = 64
     private static let mostTokens = 16 << 20
 
     init() {
@@ -57,25 +57,23 @@ final class JobDesk: Service {
     ///
     /// - Throws: ``TesseraError`` of code `busy` where too much waits already.
     func add(_ work: WarmWork, namespace: String) throws(TesseraError) -> Job {
+        let id = "job-" + UUID().uuidString.lowercased()
+        let job = Job(
+            id: id, state: .queued, created: Date().timeIntervalSince1970, chunks: work.chunks.count)
         let refusal: TesseraError? = state.withLock { state in
-            guard !state.isClosed else { return TesseraError(.busy, "the server is about to end") }
+            guard !state.isClosed else { return Self.ending }
             Self.forget(namespace, &state)
             let own = state.entries.values.filter { $0.namespace == namespace }
             let tokens = own.reduce(0) { $0 + ($1.job.state == .done ? 0 : $1.work.tokens) }
             guard own.count < Self.mostJobs, tokens + work.tokens <= Self.mostTokens || own.isEmpty else {
                 return TesseraError(.busy, "\(own.count) warm-ups of \(tokens) tokens wait already")
             }
-            return nil
-        }
-        if let refusal { throw refusal }
-        let id = "job-" + UUID().uuidString.lowercased()
-        let job = Job(
-            id: id, state: .queued, created: Date().timeIntervalSince1970, chunks: work.chunks.count)
-        state.withLock { state in
             state.count += 1
             state.entries[id] = Entry(namespace: namespace, number: state.count, job: job, work: work)
             state.queue.append(id)
+            return nil
         }
+        if let refusal { throw refusal }
         startNext()
         return job
     }
@@ -143,7 +141,7 @@ final class JobDesk: Service {
     func resume(_ id: String, of namespace: String) throws(TesseraError) -> Job {
         let found: Result<Job, TesseraError> = state.withLock { state in
             guard let entry = state.entries[id], entry.namespace == namespace else { return .failure(Self.unknown(id)) }
-            guard !state.isClosed else { return .failure(TesseraError(.busy, "the server is about to end")) }
+            guard !state.isClosed else { return .failure(Self.ending) }
             guard entry.job.state == .cancelled || entry.job.state == .failed else {
                 return .failure(
                     TesseraError(.invalidInput, "the job is \(entry.job.state.rawValue); there is nothing to resume"))
@@ -168,16 +166,21 @@ final class JobDesk: Service {
             await withDiscardingTaskGroup { group in
                 for await id in starts { group.addTask { await self.work(id) } }
             }
+            // Jobs end before connections do, and this with its own turn.
+            try? await gracefulShutdown()
         } onGracefulShutdown: {
             self.close()
         }
     }
 
-    private func close() {
+    /// Stops what is at work and takes nothing on any more: whoever watches a job is told its end.
+    func close() {
         start.finish()
         state.withLock { state in
             state.isClosed = true
-            for id in state.queue { Self.change(id, &state) { $0.state = .cancelled } }
+            for (id, entry) in state.entries where entry.job.state == .queued {
+                Self.change(id, &state) { $0.state = .cancelled }
+            }
             state.queue = []
             for entry in state.entries.values { entry.stop?.finish() }
         }
@@ -197,7 +200,8 @@ final class JobDesk: Service {
     private func work(_ id: String) async {
         let (stopped, stop) = AsyncStream<Void>.makeStream()
         let work = state.withLock { state -> WarmWork? in
-            guard !state.isClosed, let entry = state.entries[id] else { return nil }
+            // It may have been stopped since it was its turn.
+            guard !state.isClosed, let entry = state.entries[id], entry.job.state == .queued else { return nil }
             state.entries[id]?.stop = stop
             Self.change(id, &state) { $0.state = .running }
             return entry.work
@@ -242,7 +246,9 @@ final class JobDesk: Service {
                 }
             }
             // Nothing of it will be computed again.
-            if case .success = outcome { state.entries[id]?.work.chunks = [] }
+            guard case .success = outcome else { return }
+            state.entries[id]?.work.chunks = []
+            state.entries[id]?.work.system = nil
         }
     }
 
@@ -273,6 +279,8 @@ final class JobDesk: Service {
         let over = own.filter { $0.value.job.state.isOver }.sorted { $0.value.number < $1.value.number }
         for (id, _) in over.prefix(max(0, own.count - mostJobs + 1)) { state.entries[id] = nil }
     }
+
+    private static var ending: TesseraError { TesseraError(.locked, "the server is about to end") }
 
     private static func unknown(_ id: String) -> TesseraError {
         TesseraError(.notFound, "there is no job \(id) here")

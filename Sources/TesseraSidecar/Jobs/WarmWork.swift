@@ -12,7 +12,7 @@ struct WarmWork: Sendable {
     /// The chunks, each once.
     var chunks: [[TokenID]]
     /// A system text whose leading run is kept; nil for none.
-    let system: String?
+    var system: String?
     /// The ids of the chunks, by document.
     let documents: [Job.Document]
 

@@ -70,11 +70,16 @@ final class LeaseDesk: Sendable {
         let seconds = try checked(seconds)
         let rows = prompt.valid.reduce(0) { $0 + $1.count }
         // Rows that are not valid are holes, which take no memory; whole pages of the others do.
-        let arrays = 2 * prompt.valid.count * (format.order == .head ? 64 : 1)
+        let arrays = 2 * prompt.valid.count * (format.order == .head ? prompt.heads : 1)
         let needed = prompt.tensorBytes(format) / max(1, prompt.plan.promptTokens) * rows + arrays * 8192 + 65_536
         // Where few rows are valid, pages that are there already would be wasted on holes.
         let spare = takeSpare(where: 4 * rows >= 3 * prompt.plan.promptTokens, for: needed)
-        try reserve(needed)
+        do throws(TesseraError) {
+            try reserve(needed)
+        } catch {
+            if let spare { folder.remove(spare) }
+            throw error
+        }
         defer { state.withLock { $0.reserved -= needed } }
         let id = Self.newID()
         let file: CInt
@@ -154,7 +159,7 @@ final class LeaseDesk: Sendable {
         end { _ in true }
         making.sync {}
         dropSpare(unusedSince: .infinity)
-        folder.removeIfEmpty()
+        folder.leave()
     }
 
     // MARK: Steps
@@ -187,14 +192,20 @@ final class LeaseDesk: Sendable {
     private func makeSpare(like byteCount: Int) {
         guard byteCount >= Self.leastSpare, byteCount <= options.memory / 3 else { return }
         making.async { [self] in
-            let fits = state.withLock { $0.spare == nil && $0.used + byteCount <= options.memory / 4 * 3 }
-            guard fits, let spare = folder.createSpare(Self.newID(), byteCount: byteCount) else { return }
+            let fits = state.withLock { state in
+                guard state.spare == nil, state.used + byteCount <= options.memory / 4 * 3 else { return false }
+                state.reserved += byteCount
+                return true
+            }
+            guard fits else { return }
+            let spare = folder.createSpare(Self.newID(), byteCount: byteCount)
             let isSurplus = state.withLock { state in
+                state.reserved -= byteCount
                 guard state.spare == nil else { return true }
                 state.spare = spare
                 return false
             }
-            if isSurplus { folder.remove(spare) }
+            if isSurplus, let spare { folder.remove(spare) }
         }
     }
 

@@ -12,37 +12,70 @@ internal import Musl
 #endif
 
 extension LeaseOptions {
+    /// What the folders begin with that nobody named.
+    static let sharedMemory = "/dev/shm/tessera-"
+
     /// The folder for a store's leases where none is named: in shared memory, by user and store.
     static func defaultFolder(store: String) -> String {
-        let path = URL(fileURLWithPath: store).standardizedFileURL.path
-        return "/dev/shm/tessera-\(getuid())-\(Digest256(of: Array(path.utf8)).description.prefix(8))"
+        // By its real path: a store has one folder, whatever way leads to it.
+        let path = URL(fileURLWithPath: store).resolvingSymlinksInPath().standardizedFileURL.path
+        return "\(sharedMemory)\(getuid())-\(Digest256(of: Array(path.utf8)).description.prefix(8))"
     }
 }
 
 /// The folder that the files of leases lie in. Others may go through it and not list it; each file is readable by its
 /// lease's user alone.
-struct LeaseFolder: Sendable {
+final class LeaseFolder: Sendable {
     /// Its path.
     let path: String
+    /// Holds the folder for us, as long as we live.
+    private let lock: CInt
+    private let isOurs: Bool
 
-    /// Makes the folder where there is none, and removes what a process that was killed left in it: whoever opens it holds
-    /// the store's lock, so no other is at work in it.
+    /// Makes the folder where there is none, and removes what a process that was killed left in it.
     ///
-    /// - Throws: ``TesseraError``: `io` where it can't be made, `invalidInput` where it is somebody else's.
+    /// - Throws: ``TesseraError``: `io` where it can't be made, `invalidInput` where it is somebody else's, `locked` where
+    ///   another server has its leases in it.
     init(_ path: String) throws(TesseraError) {
         self.path = path
-        if mkdir(path, 0o711) != 0 {
-            guard errno == EEXIST else { throw Self.failure("make the folder for leases \(path)") }
-            guard cf_is_own_folder(path) == 1 else {
-                throw TesseraError(.invalidInput, "\(path) is no folder of ours; name another leaseFolder")
-            }
+        let isNew = mkdir(path, 0o711) == 0
+        guard isNew || errno == EEXIST else { throw Self.failure("make the folder for leases \(path)") }
+        guard cf_is_own_folder(path) == 1 else {
+            throw TesseraError(.invalidInput, "\(path) is no folder of ours; name another leaseFolder")
         }
+        isOurs = isNew || path.hasPrefix(LeaseOptions.sharedMemory)
         // Whatever the umask says.
-        guard chmod(path, 0o711) == 0 else { throw Self.failure("set the mode of \(path)") }
-        for name in (try? FileManager.default.contentsOfDirectory(atPath: path)) ?? []
-        where name.hasSuffix(Self.ending) {
+        if isOurs, chmod(path, 0o711) != 0 { throw Self.failure("set the mode of \(path)") }
+        lock = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
+        guard lock >= 0 else { throw Self.failure("open the folder for leases \(path)") }
+        guard flock(lock, LOCK_EX | LOCK_NB) == 0 else {
+            close(lock)
+            throw TesseraError(.locked, "another server has its leases in \(path); name another leaseFolder")
+        }
+        removeFiles()
+    }
+
+    deinit { close(lock) }
+
+    /// Removes the files of leases, those that nobody knows of any more included.
+    private func removeFiles() {
+        for name in (try? FileManager.default.contentsOfDirectory(atPath: path)) ?? [] where Self.isOurs(name) {
             unlink("\(path)/\(name)")
         }
+    }
+
+    /// Whether a file's name is one of ours: 32 hexadecimal digits, `spare-` perhaps in front.
+    private static func isOurs(_ name: String) -> Bool {
+        guard name.hasSuffix(ending) else { return false }
+        let id = name.dropLast(ending.count)
+        let digits = id.hasPrefix("spare-") ? id.dropFirst(6) : id
+        return digits.count == 32 && digits.allSatisfy { $0.isASCII && $0.isHexDigit }
+    }
+
+    /// Removes all that is ours at the end.
+    func leave() {
+        removeFiles()
+        if isOurs { rmdir(path) }
     }
 
     static let ending = ".safetensors"
@@ -77,11 +110,6 @@ struct LeaseFolder: Sendable {
     /// Removes the file of a lease. Those who have mapped it keep what they see.
     func remove(_ id: String) {
         unlink(file(id))
-    }
-
-    /// Removes the folder at the end.
-    func removeIfEmpty() {
-        rmdir(path)
     }
 
     private func allow(_ reader: UInt32, to file: CInt) throws(TesseraError) {

@@ -58,8 +58,12 @@ extension LeaseFolder {
     ///   - reader: The user that may read it; nil for our own alone.
     /// - Returns: The file, open for writing.
     func adopt(_ spare: SpareFile, as id: String, reader: UInt32?) throws(TesseraError) -> CInt {
-        guard let descriptor = spare.take(), rename("\(path)/\(spare.name)", file(id)) == 0 else {
-            throw Self.failure("name the file of a lease")
+        guard let descriptor = spare.take() else { throw Self.failure("take a spare file") }
+        guard rename("\(path)/\(spare.name)", file(id)) == 0 else {
+            let failure = Self.failure("name the file of a lease")
+            close(descriptor)
+            remove(spare)
+            throw failure
         }
         return try opened(descriptor, id, reader: reader)
     }

@@ -123,8 +123,16 @@ extension SidecarState {
             let bytes = try await bytes(request, context, upTo: configuration.mostImportBytes)
             let data = Data(buffer: bytes)
             let file = try await caller.cache.reading { (_) throws(TesseraError) in try ImportFile(data) }
-            let cache = try caches.cache(of: caller.tenant, producer: file.producer, isNew: true)
-            return try await cache.take(file)
+            // A name is taken down once something of it is kept, and a fingerprint is cheap to compare.
+            guard file.fingerprint == caches.first.engineDigest else {
+                throw TesseraError(
+                    .invalidInput,
+                    "the KV states the fingerprint \(file.fingerprint), and this server's model has "
+                        + "\(caches.first.engineDigest)")
+            }
+            return try await caches.withCache(of: caller.tenant, newProducer: file.producer) {
+                (cache) throws(TesseraError) in try await cache.take(file)
+            }
         }
         guard let imported else {
             var failure = APIFailure(.tooManyRequests, "another import is under way", code: "busy")

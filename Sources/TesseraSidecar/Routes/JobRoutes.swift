@@ -14,7 +14,7 @@ extension SidecarState {
             .post("/v1/warm") { request, context in
                 let caller = try context.requireCaller()
                 let wanted = try await self.body(WarmRequest.self, request, context)
-                let work = try await self.work(wanted, on: caller.cache)
+                let work = try await context.whileHeard { try await self.work(wanted, on: caller.cache) }
                 return .json(try self.jobs.add(work, namespace: caller.tenant.namespace), status: .accepted)
             },
             .get("/v1/jobs") { _, context in .json(ListOf(self.jobs.jobs(of: try context.namespace()))) },
@@ -39,6 +39,9 @@ extension SidecarState {
     private func work(_ wanted: WarmRequest, on cache: ContextCache) async throws -> WarmWork {
         try checkCount(wanted.documents?.count ?? 0, "documents")
         try checkCount(wanted.chunks?.count ?? 0, "chunks")
+        guard wanted.system?.utf8.count ?? 0 <= 1 << 20 else {
+            throw APIFailure(.badRequest, "the system text is larger than 1 MiB", code: "tooLong", param: "system")
+        }
         let chunking = try ChunkingOptions(wanted.chunking ?? .init())
         var chunks: [[TokenID]] = []
         var documents: [Job.Document] = []
@@ -47,6 +50,12 @@ extension SidecarState {
                 throw APIFailure(
                     .badRequest, "a document's format is text, markdown or html, not \(source.format ?? "")",
                     code: "invalidInput", param: "documents[\(number)].format")
+            }
+            try Task.checkCancellation()
+            guard source.id?.utf8.count ?? 0 <= 1024 else {
+                throw APIFailure(
+                    .badRequest, "a document's id has at most 1024 bytes", code: "invalidInput",
+                    param: "documents[\(number)].id")
             }
             let cut = try await cache.cut(source.text, format: format, options: chunking)
             documents.append(.init(id: source.id, chunks: cut.map { cache.key(of: $0).description }))

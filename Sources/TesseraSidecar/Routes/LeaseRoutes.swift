@@ -13,7 +13,8 @@ extension SidecarState {
             .post("/v1/stitch") { request, context in
                 let caller = try context.requireCaller()
                 let wanted = try await self.body(StitchRequest.self, request, context)
-                return .json(try await self.lease(wanted, caller), status: .created)
+                return .json(
+                    try await context.whileHeard { try await self.lease(wanted, caller) }, status: .created)
             },
             .get("/v1/leases") { _, context in
                 .json(ListOf(self.leases.leases(of: try context.requireCaller().tenant)))
@@ -38,7 +39,10 @@ extension SidecarState {
         let segments = try await segments(wanted.segments, on: cache)
         switch wanted.missing {
         case nil, "leave": break
-        case "compute": try await cache.ingest(chunks: chunks(segments))
+        case "compute":
+            // What could never stand in a prompt is not worth computing.
+            _ = try await cache.plan(segments, options: options)
+            try await cache.ingest(chunks: chunks(segments))
         case "refuse": try await refuseMissing(segments, on: cache)
         case let other?:
             throw APIFailure(
@@ -48,6 +52,11 @@ extension SidecarState {
         let prompt = try await cache.stitch(segments, options: options)
         let lease = try await cache.leasing { () throws(TesseraError) in
             try leases.lease(prompt, format, to: caller, seconds: wanted.seconds)
+        }
+        guard !Task.isCancelled else {
+            // Nobody will ever give it back.
+            try leases.release(lease.id, of: caller.tenant)
+            throw TesseraError(.cancelled, "the request was cancelled")
         }
         if let plan = lease.plan {
             metrics.count(plan, loaded: prompt.bytesLoaded, namespace: caller.tenant.namespace)

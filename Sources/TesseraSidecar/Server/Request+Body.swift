@@ -11,16 +11,26 @@ internal import TesseraAPI
 extension SidecarState {
     /// A request's body, bounded in size and time.
     ///
+    /// - Parameter onArrival: Told of each part's bytes before it is kept.
     /// - Throws: ``APIFailure`` of status 413 for one that is too large. One that takes too long is not heard to its end.
-    func bytes(_ request: Request, _ context: SidecarContext, upTo limit: Int) async throws -> ByteBuffer {
+    func bytes(
+        _ request: Request, _ context: SidecarContext, upTo limit: Int,
+        onArrival: (_ count: Int) throws -> Void = { _ in }
+    ) async throws -> ByteBuffer {
         if let stated = request.headers[.contentLength].flatMap({ Int($0) }), stated > limit {
             throw APIFailure.tooLarge
         }
         let wait = slowRequests.begin(context.channel)
         defer { slowRequests.end(wait) }
         do {
-            return try await request.body.collect(upTo: limit)
-        } catch let error as NIOTooManyBytesError {
+            var whole = ByteBuffer()
+            for try await var part in request.body {
+                guard whole.readableBytes + part.readableBytes <= limit else { throw APIFailure.tooLarge }
+                try onArrival(part.readableBytes)
+                whole.writeBuffer(&part)
+            }
+            return whole
+        } catch let error as APIFailure {
             throw error
         } catch let error as HTTPParserError {
             throw error
@@ -29,19 +39,21 @@ extension SidecarState {
         }
     }
 
-    /// A request's body as a value in JSON.
+    /// A request's body as a value in JSON. What it takes is counted as it comes, so that one who only says that he will
+    /// send much takes nothing from others.
     func body<Value: Decodable>(
         _ type: Value.Type, _ request: Request, _ context: SidecarContext
     ) async throws -> Value {
-        // A body whose length nobody states may have any.
-        let stated = request.headers[.contentLength].flatMap { Int($0) } ?? configuration.mostBodyBytes
-        return try await bodies.hold(min(stated, configuration.mostBodyBytes)) {
-            let bytes = try await bytes(request, context, upTo: configuration.mostBodyBytes)
-            guard bytes.readableBytes > 0 else {
-                throw APIFailure(.badRequest, "the body is empty; it should be a JSON object", code: "invalidInput")
-            }
-            return try APICoding.decoder.decode(type, from: Data(buffer: bytes, byteTransferStrategy: .noCopy))
+        var held = 0
+        defer { bodies.giveBack(held) }
+        let bytes = try await bytes(request, context, upTo: configuration.mostBodyBytes) { count in
+            try self.bodies.take(count)
+            held += count
         }
+        guard bytes.readableBytes > 0 else {
+            throw APIFailure(.badRequest, "the body is empty; it should be a JSON object", code: "invalidInput")
+        }
+        return try APICoding.decoder.decode(type, from: Data(buffer: bytes, byteTransferStrategy: .noCopy))
     }
 }
 

@@ -11,6 +11,7 @@ internal import ServiceLifecycle
 package import Tessera
 internal import TesseraKV
 internal import TesseraStore
+internal import Tracing
 package import UnixSignals
 
 #if canImport(Glibc)
@@ -56,6 +57,12 @@ package final class Sidecar: Sendable {
         }
     }
 
+    /// Has spans of this process written to the configuration's span file; once, before anything runs.
+    package static func traceSpans(of configuration: SidecarConfiguration) throws(TesseraError) {
+        guard let file = configuration.spanFile else { return }
+        InstrumentationSystem.bootstrap(try FileTracer(file))
+    }
+
     /// The port on 127.0.0.1; nil where it does not listen there.
     package var port: Int? {
         for case .loopback(let port) in sockets.map(\.kind) { return port }
@@ -89,6 +96,9 @@ package final class Sidecar: Sendable {
         defer { for socket in sockets { socket.removePath() } }
         do {
             try await ServiceGroup(configuration: configuration).run()
+            if let seconds = state.secondsDraining, seconds >= state.configuration.shutdownSeconds {
+                log.warning("the time to end was over before all was: connections that were open have been cut")
+            }
         } catch {
             await state.caches.first.close()
             throw error
@@ -125,7 +135,13 @@ package final class Sidecar: Sendable {
                     path: configuration.socket,
                     group: try configuration.socketGroup.map { (name) throws(TesseraError) in try groupID(name) }))
         }
-        if let port = configuration.port { sockets.append(try .loopback(port: port)) }
+        guard let port = configuration.port else { return sockets }
+        do throws(TesseraError) {
+            sockets.append(try .loopback(port: port))
+        } catch {
+            for socket in sockets { socket.removePath() }
+            throw error
+        }
         return sockets
     }
 

@@ -23,7 +23,7 @@ final class SidecarState: Sendable {
     let bodies: BodyBudget
     /// One body of imported KV at a time is in memory.
     let imports = Gate()
-    private let draining = Atomic(false)
+    private let drainingSince = Mutex<ContinuousClock.Instant?>(nil)
 
     init(
         _ configuration: SidecarConfiguration, caches: TenantCaches, tenancy: Tenancy, leases: LeaseDesk
@@ -36,10 +36,15 @@ final class SidecarState: Sendable {
     }
 
     /// Whether the server is about to end.
-    var isDraining: Bool { draining.load(ordering: .relaxed) }
+    var isDraining: Bool { secondsDraining != nil }
+
+    /// How long it has been about to; nil where it isn't.
+    var secondsDraining: Double? {
+        drainingSince.withLock { $0 }.map { (ContinuousClock.now - $0) / .seconds(1) }
+    }
 
     /// Says that the server is about to end.
-    func drain() { draining.store(true, ordering: .relaxed) }
+    func drain() { drainingSince.withLock { $0 = $0 ?? ContinuousClock.now } }
 }
 
 /// Lets one at a time through, and turns the others away.
@@ -66,22 +71,22 @@ final class BodyBudget: Sendable {
         self.most = most
     }
 
-    /// Runs work on a body of at most so many bytes.
+    /// Takes memory for a body, or more of it.
     ///
-    /// - Throws: ``APIFailure`` of status 429 where other bodies take the memory.
-    func hold<R>(_ bytes: Int, _ body: () async throws -> R) async throws -> R {
+    /// - Throws: ``APIFailure`` of status 429 where other bodies take it.
+    func take(_ bytes: Int) throws(APIFailure) {
         let fits = used.withLock { used in
             guard used + bytes <= most else { return false }
             used += bytes
             return true
         }
-        guard fits else {
-            var failure = APIFailure(
-                .tooManyRequests, "the bodies of other requests take the memory that there is for them", code: "busy")
-            failure.retryAfter = 1
-            throw failure
-        }
-        defer { used.withLock { $0 -= bytes } }
-        return try await body()
+        guard !fits else { return }
+        var failure = APIFailure(
+            .tooManyRequests, "the bodies of other requests take the memory that there is for them", code: "busy")
+        failure.retryAfter = 1
+        throw failure
     }
+
+    /// Gives memory back.
+    func giveBack(_ bytes: Int) { used.withLock { $0 -= bytes } }
 }

@@ -24,6 +24,8 @@ struct Supervisor: Service {
             }
         } onGracefulShutdown: {
             state.drain()
+            state.jobs.close()
+            state.slowRequests.hurry()
             sd_notify(0, "STOPPING=1\nSTATUS=Draining")
             log.notice("tessera ends: requests under way are answered first")
         }
