@@ -40,7 +40,7 @@ struct ParallelLayout: Sendable, Equatable {
             positions += (0..<context.count).map { Int32(prefix.count + $0) }
             longest = max(longest, context.count)
         }
-        let rest = Array(leading) + tokens.ids[(tokens.contexts.last?.upperBound ?? tokens.ids.count)...]
+        let rest = Array(leading) + tokens.ids[(tokens.contexts.last?.upperBound ?? tokens.leading.endIndex)...]
         let start = prefix.count + longest
         positions += rest.indices.map { Int32(start + $0) }
         ids += rest

@@ -33,14 +33,16 @@ import Testing
         }
     }
 
-    @Test func `in BF16 too`() throws {
+    @Test func `in BF16 too, as near to exact arithmetic as each alone`() throws {
         guard hasBF16 else { return }
         let golden = GoldenModel.random[0]
-        let engine = try golden.engine(.bf16)
+        let (engine, exactEngine) = (try golden.engine(.bf16), try golden.engine(.fp32))
         let prompts = [2, 9, 30].map { Array(golden.prompt.prefix($0)) }
         let together = try engine.decode(prompts.map { try request(engine, $0) })
         let alone = try prompts.flatMap { try engine.prefill($0, logits: .last).logits }
-        #expect(largestDifference(together, alone) < 0.05)
+        let exact = try prompts.flatMap { try exactEngine.prefill($0, logits: .last).logits }
+        // How far apart two roundings are says little: each kernel of a processor has its own.
+        #expect(largestDifference(together, exact) < 2 * largestDifference(alone, exact))
     }
 
     @Test func `leaves keys and values behind as a step of its own would`() throws {
