@@ -37,7 +37,9 @@ final class JobDesk: Service {
     /// The most jobs that are at work at once.
     private static let mostRunning = 4
     /// The most jobs of a tenant that are remembered, and the most tokens of those that are not done.
-    private static let mostJobs = 64
+    private static let mostJobs = 256
+    /// The most chunks of a tenant's jobs whose ids are remembered.
+    private static let mostChunks = 1 << 20
     private static let mostTokens = 16 << 20
 
     init() {
@@ -277,7 +279,11 @@ final class JobDesk: Service {
     private static func forget(_ namespace: String, _ state: inout State) {
         let own = state.entries.filter { $0.value.namespace == namespace }
         let over = own.filter { $0.value.job.state.isOver }.sorted { $0.value.number < $1.value.number }
-        for (id, _) in over.prefix(max(0, own.count - mostJobs + 1)) { state.entries[id] = nil }
+        var (count, chunks) = (own.count, own.values.reduce(0) { $0 + $1.job.chunks })
+        for (id, entry) in over where count >= mostJobs || chunks > mostChunks {
+            state.entries[id] = nil
+            (count, chunks) = (count - 1, chunks - entry.job.chunks)
+        }
     }
 
     private static var ending: TesseraError { TesseraError(.locked, "the server is about to end") }
