@@ -174,7 +174,7 @@ def descriptors(pid: int) -> collections.Counter[str]:
             target = os.readlink(entry)
         except FileNotFoundError:
             continue
-        if target.startswith("/dev/shm/"):
+        if target.startswith("/dev/shm/") and ".safetensors" in target:
             kinds["shared memory"] += 1
         elif target.startswith("/"):
             kinds["file"] += 1
