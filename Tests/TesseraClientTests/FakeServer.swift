@@ -189,6 +189,7 @@ func withClient(_ client: TesseraClient, _ body: (TesseraClient) async throws ->
 
 /// Runs a test with a folder whose path leaves room for that of a socket.
 func withShortFolder(_ body: (String) async throws -> Void) async throws {
+    // The path of a socket has 107 bytes at most, and a machine's own temporary folder may take all of them.
     let folder = "/tmp/tc-\(UUID().uuidString.prefix(8))"
     try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: false)
     defer { try? FileManager.default.removeItem(atPath: folder) }
