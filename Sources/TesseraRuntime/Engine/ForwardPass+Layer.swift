@@ -81,7 +81,7 @@ extension ForwardPass {
     /// Rotates the queries of some rows, by index, in place.
     func rotate(_ queries: UnsafeMutablePointer<Float>, of chosen: some RandomAccessCollection<Int>) {
         let configuration = model.configuration
-        model.team.run(over: chosen.count, grain: 8) { range in
+        model.team.run(rows: chosen.count, width: configuration.queryWidth) { range in
             for (place, row) in zip(range, chosen.dropFirst(range.lowerBound)) {
                 let query = queries + place * configuration.queryWidth
                 angles.rotate(

@@ -145,7 +145,7 @@ struct ForwardPass {
         guard let keys = buffer.keys(of: layer).baseAddress, let values = buffer.values(of: layer).baseAddress else {
             return
         }
-        model.team.run(over: rows.count, grain: 64) { range in
+        model.team.run(rows: rows.count, width: 2 * layout.width) { range in
             for index in range {
                 let (fresh, place) = (keysAndValues + index * 2 * layout.width, rows[index].slot * layout.width)
                 angles.rotate(

@@ -68,10 +68,10 @@ struct KeyAttention {
         let bytes = keys.map { keys in withUnsafePointer(to: keys) { ck_attention_packed_bytes(kernels, $0) } }
         var next = try scratch.packedKeys.reserve(bytes.reduce(0, +), of: UInt8.self)
         return zip(keys, bytes).map { keys, bytes in
-            let place = next
+            let (place, numbers) = (next, 2 * keys.count * keys.heads * keys.dimension)
             next += bytes
             withUnsafePointer(to: keys) { keys in
-                model.team.run(ck_attention_block_count(keys)) { block, _ in
+                model.team.run(ck_attention_block_count(keys), steps: ThreadTeam.steps(numbers: numbers)) { block, _ in
                     ck_attention_pack(kernels, keys, block, place)
                 }
             }
@@ -123,8 +123,9 @@ struct KeyAttention {
         let tiles = (rows + full - 1) / full
         let bytes = zip(calls, keys).map(scratchBytes).max() ?? 0
         let room = try scratch.attention.reserve(model.team.threads * bytes, of: UInt8.self)
+        let steps = 2 * rows * rowWidth * keys.reduce(0) { $0 + $1.count }
         // Late rows see more keys and take longer: they go first, so that the threads end together.
-        model.team.run(tiles * heads) { task, thread in
+        model.team.run(tiles * heads, steps: steps) { task, thread in
             let first = (tiles - 1 - task / heads) * full
             let (range, head) = (first..<min(first + full, rows), task % heads)
             for span in spans.indices {

@@ -30,9 +30,19 @@ struct MappedMatrix: WeightMatrix {
         let input = input.assumingMemoryBound(to: Float.self)
         let block = max(16, (1 << 19) / inputs / 16 * 16)
         let widened = try scratch.reserve(team.threads * block * inputs, of: Float.self)
+        try team.product(rows: count, weights: outputs * inputs) { () throws(TesseraError) in
+            try multiply(rows: count, input, adding: adding, into: output, block: block, widened)
+        }
+    }
+
+    private func multiply(
+        rows count: Int, _ input: UnsafePointer<Float>, adding: Bool, into output: UnsafeMutablePointer<Float>,
+        block: Int, _ widened: UnsafeMutablePointer<Float>
+    ) throws(TesseraError) {
+        let steps = ThreadTeam.steps(rows: count, weights: outputs * inputs)
         try rows.withRows(0..<outputs) { type, bytes, part throws(TesseraError) in
             guard let base = bytes.baseAddress else { return }
-            team.run((part.count + block - 1) / block) { task, thread in
+            team.run((part.count + block - 1) / block, steps: steps) { task, thread in
                 let own = task * block..<min(part.count, (task + 1) * block)
                 let start = base + own.lowerBound * type.rowBytes(inputs)
                 var weights = start.assumingMemoryBound(to: Float.self)

@@ -6,6 +6,9 @@ internal import TesseraKV
 /// oneDNN's matrix products: BF16 × BF16 → fp32 of packed weights on the calling thread's team, and fp32 of weights as
 /// they lie. The only file that speaks to the library.
 ///
+/// A product is made for the width of the team that it is first called with, which goes by its shape
+/// (``ThreadTeam/product(rows:weights:_:)``).
+///
 /// A product of packed weights is made for an exact number of rows. On this library's BF16 path making one costs about 0.2 ms of which
 /// most is generating code, while rounding the rows up to a multiple of 64 would cost up to 63 rows in every product of
 /// every layer; so they are made exactly and kept. The layout of packed weights does not depend on the rows.

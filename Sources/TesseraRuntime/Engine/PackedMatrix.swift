@@ -9,6 +9,7 @@ struct PackedMatrix: WeightMatrix {
     let outputs: Int
     let inputs: Int
     private let library: OneDNN
+    private let team: ThreadTeam
     private let layout: dnnl_memory_desc_t
     private let memory: Memory
 
@@ -18,12 +19,13 @@ struct PackedMatrix: WeightMatrix {
     /// - Parameters:
     ///   - rows: Where the weights lie.
     ///   - library: Multiplies and packs.
-    ///   - team: Converts.
+    ///   - team: Converts and multiplies.
     ///   - scratch: Holds a run before it is packed.
     init(_ rows: StackedRows, library: OneDNN, team: ThreadTeam, scratch: Scratch) throws(TesseraError) {
         outputs = rows.count
         inputs = rows.width
         self.library = library
+        self.team = team
         layout = try library.packedLayout(outputs: outputs, inputs: inputs)
         memory = try Memory(byteCount: library.byteCount(of: layout), for: "packed weights")
         let run = max(1, (16 << 20) / inputs / OneDNN.packingStep) * OneDNN.packingStep
@@ -42,9 +44,11 @@ struct PackedMatrix: WeightMatrix {
     func multiply(
         rows: Int, _ input: UnsafeRawPointer, adding: Bool, into output: UnsafeMutablePointer<Float>
     ) throws(TesseraError) {
-        try library.multiply(
-            rows: rows, input, weights: memory.start, layout: layout, outputs: outputs, inputs: inputs, adding: adding,
-            into: output)
+        try team.product(rows: rows, weights: outputs * inputs) { () throws(TesseraError) in
+            try library.multiply(
+                rows: rows, input, weights: memory.start, layout: layout, outputs: outputs, inputs: inputs,
+                adding: adding, into: output)
+        }
     }
 
     private static func narrow(
@@ -53,7 +57,7 @@ struct PackedMatrix: WeightMatrix {
     ) {
         guard let base = bytes.baseAddress else { return }
         let rowBytes = type.rowBytes(width)
-        team.run(over: bytes.count / rowBytes, grain: 16) { rows in
+        team.run(rows: bytes.count / rowBytes, width: width) { rows in
             withUnsafeTemporaryAllocation(of: Float.self, capacity: width) { wide in
                 guard let wide = wide.baseAddress else { return }
                 for row in rows {

@@ -57,7 +57,7 @@ struct ResidualStream {
         let out = try scratch.activations.reserve(chosen.count * rowBytes, of: UInt8.self)
         weight.withUnsafeBufferPointer { weight in
             guard let weight = weight.baseAddress else { return }
-            model.team.run(over: chosen.count, grain: 8) { range in
+            model.team.run(rows: chosen.count, width: width) { range in
                 for (place, row) in zip(range, chosen.dropFirst(range.lowerBound)) {
                     precision.norm(
                         residual + row * width, weight, epsilon: epsilon, count: width, into: out + place * rowBytes)
@@ -76,7 +76,7 @@ struct ResidualStream {
         let (stride, precision) = (model.configuration.queryWidth, model.precision)
         let rowBytes = stride * precision.byteCount
         let ready = try scratch.activations.reserve(tile.count * rowBytes, of: UInt8.self)
-        model.team.run(over: tile.count, grain: 8) { range in
+        model.team.run(rows: tile.count, width: stride) { range in
             for row in range {
                 precision.copy(attended + row * stride, count: stride, into: ready + row * rowBytes)
             }
@@ -93,7 +93,7 @@ struct ResidualStream {
             rows: tile.count, try norm(tile, weights.feedForwardNorm), adding: false, into: both)
         let rowBytes = inner * precision.byteCount
         let ready = try scratch.activations.reserve(tile.count * rowBytes, of: UInt8.self)
-        model.team.run(over: tile.count, grain: 2) { range in
+        model.team.run(rows: tile.count, width: 2 * inner) { range in
             for row in range {
                 let gate = both + row * 2 * inner
                 precision.swiglu(gate: gate, up: gate + inner, count: inner, into: ready + row * rowBytes)
