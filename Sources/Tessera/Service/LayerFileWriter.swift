@@ -51,20 +51,39 @@ final class LayerFileWriter {
         guard let codec = StoreCodec.codec(named: chunk.codec) else {
             throw TesseraError(.unsupported, "the codec \(chunk.codec) is one of a newer Tessera")
         }
+        let tokens = run.slots.count
         try chunk.withLayer(layer) { (record) throws(TesseraError) in
-            try codec.place(record, tokens: run.slots.count, into: buffer, layer: 0, at: 0, angles: angles)
-            guard isVerbatim(chunk) else { return }
-            // Half of a record is its values, in the very form that the file has.
-            let values = UnsafeRawBufferPointer(rebasing: record[(record.count / 2)...])
-            try Self.write(values, to: file, at: offset(of: run.slots, array: 2 * layer + 1))
+            if let half = codec as? HalfCodec, half.format == format.element.half, format.order == .token {
+                // The values lie in the record as they do in the file.
+                try Self.write(half.values(in: record), to: file, at: offset(of: run.slots, array: 2 * layer + 1))
+                try writeKeys(half, record, run.slots, layer: layer, angles)
+            } else {
+                try codec.place(record, tokens: tokens, into: buffer, layer: 0, at: 0, angles: angles)
+                try write(rows(0..<tokens, buffer.keys(of: 0)), run.slots, array: 2 * layer, order)
+                try write(rows(0..<tokens, buffer.values(of: 0)), run.slots, array: 2 * layer + 1, nil)
+            }
         }
-        try write(buffer.keys(of: 0), run.slots, array: 2 * layer, order)
-        if !isVerbatim(chunk) { try write(buffer.values(of: 0), run.slots, array: 2 * layer + 1, nil) }
     }
 
-    /// Whether a record's values lie as the file's do.
-    private func isVerbatim(_ chunk: LoadedChunk) -> Bool {
-        format.order == .token && format.element.half?.rawValue == chunk.codec
+    /// Writes the keys of a record, so many at a time as stay in the processor's caches on their way.
+    private func writeKeys(
+        _ codec: HalfCodec, _ record: UnsafeRawBufferPointer, _ slots: Range<Int>, layer: Int, _ angles: RotaryAngles
+    ) throws(TesseraError) {
+        let tile = max(1, Self.tileNumbers / layout.width)
+        for first in stride(from: 0, to: slots.count, by: tile) {
+            let range = first..<min(first + tile, slots.count)
+            try codec.placeKeys(record, of: range, tokens: slots.count, into: buffer, layer: 0, angles: angles)
+            let own = slots.lowerBound + range.lowerBound..<slots.lowerBound + range.upperBound
+            try write(rows(range, buffer.keys(of: 0)), own, array: 2 * layer, order)
+        }
+    }
+
+    private static let tileNumbers = 32 << 10
+
+    private func rows(
+        _ range: Range<Int>, _ all: UnsafeMutableBufferPointer<Float>
+    ) -> UnsafeMutableBufferPointer<Float> {
+        UnsafeMutableBufferPointer(rebasing: all[range.lowerBound * layout.width..<range.upperBound * layout.width])
     }
 
     /// Where rows begin in an array whose first index is the token.

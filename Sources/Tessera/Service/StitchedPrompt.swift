@@ -67,11 +67,7 @@ package struct StitchedPrompt: Sendable {
         try header.withUnsafeBufferPointer { (bytes) throws(TesseraError) in
             try LayerFileWriter.write(UnsafeRawBufferPointer(bytes), to: file, at: 0)
         }
-        let angles = runs.map { run in
-            format.isRotated
-                ? rotary.angles(at: Int32(run.slots.lowerBound)..<Int32(run.slots.upperBound))
-                : rotary.noAngles(tokens: run.slots.count)
-        }
+        let angles = angles(format)
         let next = Atomic(0)
         let failure = Mutex<TesseraError?>(nil)
         DispatchQueue.concurrentPerform(iterations: min(Self.writers, layout.layers)) { _ in
@@ -88,6 +84,24 @@ package struct StitchedPrompt: Sendable {
         }
         if let failure = failure.withLock({ $0 }) { throw failure }
         return size
+    }
+
+    /// The rotation of each run's keys. Cosines of thousands of positions take a good part of the whole, so they are spread
+    /// over the writers' threads too.
+    private func angles(_ format: KVFileFormat) -> [RotaryAngles] {
+        guard format.isRotated else { return runs.map { rotary.noAngles(tokens: $0.slots.count) } }
+        let found = Mutex<[Int: RotaryAngles]>([:])
+        let next = Atomic(0)
+        DispatchQueue.concurrentPerform(iterations: min(Self.writers, runs.count)) { _ in
+            while true {
+                let index = next.add(1, ordering: .relaxed).oldValue
+                guard index < runs.count else { return }
+                let slots = runs[index].slots
+                let angles = rotary.angles(at: Int32(slots.lowerBound)..<Int32(slots.upperBound))
+                found.withLock { $0[index] = angles }
+            }
+        }
+        return found.withLock { found in runs.indices.compactMap { found[$0] } }
     }
 
     private func header(_ format: KVFileFormat, _ metadata: [String: String]) -> Safetensors {

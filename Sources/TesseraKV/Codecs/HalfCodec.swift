@@ -45,14 +45,43 @@ public struct HalfCodec: KVCodec {
         _ record: UnsafeRawBufferPointer, tokens: Int, into buffer: KVBuffer, layer: Int, at slot: Int,
         angles: RotaryAngles
     ) throws(TesseraError) {
-        guard record.count == byteCount(tokens: tokens, layout: buffer.layout) else {
-            throw .misfit(record.count, tokens: tokens, codec: name)
-        }
+        try check(record, tokens: tokens, buffer.layout)
         let placement = Placement(tokens: tokens, into: buffer, layer: layer, at: slot, angles: angles)
         guard let start = record.baseAddress, tokens > 0 else { return }
         let storage = format.storage.whole
         let values = start + record.count / 2
         try placement.placeKeys(ck_stored(storage, start), of: 0..<tokens)
         try placement.placeValues(ck_stored(storage, values), of: 0..<tokens)
+    }
+
+    /// Decodes the keys of some of a layer record's tokens: for those who take its values as they lie.
+    ///
+    /// - Parameters:
+    ///   - record: The whole record.
+    ///   - range: Which of its tokens; the first goes to the buffer's slot of the same number.
+    ///   - tokens: Those of the record.
+    /// - Throws: ``TesseraError`` as ``KVCodec/place(_:tokens:into:layer:at:angles:)``.
+    package func placeKeys(
+        _ record: UnsafeRawBufferPointer, of range: Range<Int>, tokens: Int, into buffer: KVBuffer, layer: Int,
+        angles: RotaryAngles
+    ) throws(TesseraError) {
+        try check(record, tokens: tokens, buffer.layout)
+        let placement = Placement(tokens: tokens, into: buffer, layer: layer, at: 0, angles: angles)
+        guard let start = record.baseAddress, !range.isEmpty else { return }
+        let keys = start + byteCount(tokens: range.lowerBound, layout: buffer.layout) / 2
+        try placement.placeKeys(ck_stored(format.storage.whole, keys), of: range)
+    }
+
+    /// The values of a layer record as they lie in it.
+    package func values(in record: UnsafeRawBufferPointer) -> UnsafeRawBufferPointer {
+        UnsafeRawBufferPointer(rebasing: record[(record.count / 2)...])
+    }
+
+    private func check(
+        _ record: UnsafeRawBufferPointer, tokens: Int, _ layout: KVLayout
+    ) throws(TesseraError) {
+        guard record.count == byteCount(tokens: tokens, layout: layout) else {
+            throw .misfit(record.count, tokens: tokens, codec: name)
+        }
     }
 }
