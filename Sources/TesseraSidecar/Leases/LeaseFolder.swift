@@ -55,7 +55,11 @@ final class LeaseFolder: Sendable {
         removeFiles()
     }
 
-    deinit { close(lock) }
+    deinit {
+        // A process that is being started has a copy of the descriptor for a moment, and would hold the lock for as long.
+        flock(lock, LOCK_UN)
+        close(lock)
+    }
 
     /// Removes the files of leases, those that nobody knows of any more included.
     private func removeFiles() {

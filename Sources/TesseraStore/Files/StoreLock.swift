@@ -24,7 +24,11 @@ final class StoreLock: Sendable {
         }
     }
 
-    deinit { close(file) }
+    deinit {
+        // A process that is being started has a copy of the descriptor for a moment, and would hold the lock for as long.
+        flock(file, LOCK_UN)
+        close(file)
+    }
 
     /// Adds to the note: how to reach its holder, for those who find the store in use.
     func advertise(_ text: String) {
