@@ -112,10 +112,10 @@ extension ContextCache {
         return zip(tokens.contexts, keys).enumerated().compactMap { place, context in
             let (slots, key) = context
             guard slots.lowerBound >= prefix else { return nil }
-            let ids = Array(tokens.ids[slots])
+            let record = place < records.count ? records[place] : nil
+            let ids = record?.tokens ?? Array(tokens.ids[slots])
             let known = variants(of: key, tokens: ids)
             let before = PrefixPlaces(Array(keys[..<place]))
-            let record = place < records.count ? records[place] : nil
             var candidates = [isolated(key, ids, record, isFirst: place == 0, known: known, score)].compactMap { $0 }
             if use != .isolated {
                 candidates += known.map { variant in

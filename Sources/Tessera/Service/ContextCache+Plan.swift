@@ -26,57 +26,84 @@ extension ContextCache {
     func planned(
         _ segments: [PlanSegment], options: AnswerOptions, loads: Bool = false
     ) throws(TesseraError) -> (plan: PromptPlan, runs: [LoadedRun]) {
-        let (assembly, gating, reason) = try gatedAssembly(options)
-        if case .parallel = assembly {
-            throw TesseraError(.unsupported, "parallel contexts are assembled by the built-in engine alone")
-        }
-        try assembly.validate(layers: model.layout.layers)
+        let (assembly, gating, reason) = try plannedAssembly(options)
         let (tokens, records) = try named(segments)
-        guard !tokens.ids.isEmpty else { throw TesseraError(.invalidInput, "the prompt has no tokens") }
-        guard tokens.ids.count <= model.contextLength else {
-            throw TesseraError(
-                .tooLong, "the prompt has \(tokens.ids.count) tokens and the model's context \(model.contextLength)")
-        }
+        try checkLength(tokens)
         let leading = try storedPrefix(of: tokens).flatMap { (record) throws(TesseraError) in
             try run(of: record, at: 0, loads: loads)
         }
-        var runs = [leading].compactMap { $0 }
         let prefix = leading?.slots.count ?? 0
-        var chunks = zip(tokens.contexts, records).map { slots, record in
-            PromptPlan.Chunk(
-                key: record?.key ?? key(of: Array(tokens.ids[slots])), slots: slots,
-                decision: ContextDecision(
-                    slots.upperBound <= prefix ? .prefix : .computed, tokens: slots.count,
-                    reason: slots.upperBound <= prefix
-                        ? "it belongs to a stored leading run" : "everything is computed"))
-        }
         var plan = PromptPlan(
-            assembly: assembly, reason: reason, promptTokens: tokens.ids.count, prefixTokens: prefix, chunks: chunks,
-            selection: .fixed([]))
+            assembly: assembly, reason: reason, promptTokens: tokens.ids.count, prefixTokens: prefix,
+            chunks: undecided(tokens, records, behind: prefix), selection: .fixed([]))
+        var runs = [leading].compactMap { $0 }
         guard case .stitched(let selector, let ratio, let use) = assembly else { return (plan, runs) }
         let found = find(
             tokens, behind: prefix, for: selector, use: use,
             leastPasses: leastPasses(gating), records: records)
         var reused: [ReusedChunk] = []
         for context in found {
-            guard let place = chunks.firstIndex(where: { $0.slots == context.slots }) else { continue }
-            guard let candidate = context.candidates.first else {
-                chunks[place].decision.reason = "the store does not have it"
-                continue
-            }
-            chunks[place].decision = context.decision(for: candidate)
-            guard context.obstacle == nil else { continue }
-            guard let run = try run(of: candidate, at: context.slots.lowerBound, loads: loads) else {
-                chunks[place].decision.source = .computed
-                chunks[place].decision.reason = "its KV can't be loaded"
-                continue
-            }
+            guard let place = plan.chunks.firstIndex(where: { $0.slots == context.slots }) else { continue }
+            let (decision, chosen) = try settled(context, loads: loads)
+            plan.chunks[place].decision = decision
+            guard let (candidate, run) = chosen else { continue }
             runs.append(run)
             reused.append(candidate.reused(in: context.slots))
         }
-        plan.chunks = chunks
         plan.selection = selector.plan(chunks: reused, ratio: ratio, layers: model.layout.layers)
         return (plan, runs)
+    }
+
+    /// The assembly of a plan: one that can be carried out elsewhere.
+    private func plannedAssembly(
+        _ options: AnswerOptions
+    ) throws(TesseraError) -> (assembly: Assembly, gating: Gating, reason: String) {
+        let (assembly, gating, reason) = try gatedAssembly(options)
+        if case .parallel = assembly {
+            throw TesseraError(.unsupported, "parallel contexts are assembled by the built-in engine alone")
+        }
+        try assembly.validate(layers: model.layout.layers)
+        return (assembly, gating, reason)
+    }
+
+    private func checkLength(_ tokens: PromptTokens) throws(TesseraError) {
+        guard !tokens.ids.isEmpty else { throw TesseraError(.invalidInput, "the prompt has no tokens") }
+        guard tokens.ids.count <= model.contextLength else {
+            throw TesseraError(
+                .tooLong, "the prompt has \(tokens.ids.count) tokens and the model's context \(model.contextLength)")
+        }
+    }
+
+    /// A prompt's chunks while nothing but a leading run is reused.
+    private func undecided(
+        _ tokens: PromptTokens, _ records: [StoredChunk?], behind prefix: Int
+    ) -> [PromptPlan.Chunk] {
+        zip(tokens.contexts, records).map { slots, record in
+            let isLeading = slots.upperBound <= prefix
+            return PromptPlan.Chunk(
+                key: record?.key ?? key(of: Array(tokens.ids[slots])), slots: slots,
+                decision: ContextDecision(
+                    isLeading ? .prefix : .computed, tokens: slots.count,
+                    reason: isLeading ? "it belongs to a stored leading run" : "everything is computed"))
+        }
+    }
+
+    /// What becomes of a chunk, and the KV that is used where some is.
+    private func settled(
+        _ context: FoundContext, loads: Bool
+    ) throws(TesseraError) -> (ContextDecision, (FoundContext.Candidate, LoadedRun)?) {
+        guard let candidate = context.candidates.first else {
+            let reason = "the store does not have it"
+            return (ContextDecision(.computed, tokens: context.slots.count, reason: reason), nil)
+        }
+        var decision = context.decision(for: candidate)
+        guard context.obstacle == nil else { return (decision, nil) }
+        guard let run = try run(of: candidate, at: context.slots.lowerBound, loads: loads) else {
+            decision.source = .computed
+            decision.reason = "its KV can't be loaded"
+            return (decision, nil)
+        }
+        return (decision, (candidate, run))
     }
 
     /// A candidate's KV where it goes; nil where it can't be loaded.
@@ -115,8 +142,12 @@ extension ContextCache {
         }
         for segment in segments {
             switch segment {
-            case .text(let ids): tokens.ids += ids
-            case .chunk(let ids): add(ids, nil)
+            case .text(let ids):
+                try checkVocabulary(ids)
+                tokens.ids += ids
+            case .chunk(let ids):
+                try checkVocabulary(ids)
+                add(ids, nil)
             case .stored(let key):
                 if let record = try store.lookup(key, fingerprint: fingerprintDigest, namespace: namespace) {
                     add(record.tokens, record)
@@ -131,7 +162,6 @@ extension ContextCache {
                 "the store has no chunk \(strangers.map(\.description).joined(separator: ", ")) here; send its tokens, or "
                     + "ingest it again")
         }
-        try checkVocabulary(tokens.ids)
         return (tokens, records)
     }
 }

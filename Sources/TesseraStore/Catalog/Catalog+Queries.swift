@@ -2,22 +2,35 @@
 
 internal import Foundation
 internal import GRDB
+internal import Synchronization
 internal import TesseraKV
 
 extension Catalog {
     /// The lengths of the prefix records of a fingerprint and namespace, longest first, none above `limit`.
     func prefixLengths(fingerprint: Digest256, namespace: String, upTo limit: Int) throws(TesseraError) -> [Int] {
+        // Every prompt asks this, and records change less often.
+        let scope = Scope(fingerprint: fingerprint, namespace: namespace)
+        let (changes, known) = knownLengths.withLock { ($0.changes, $0.lengths[scope]) }
+        if let known { return known.filter { $0 <= limit } }
+        let lengths = try prefixLengths(of: scope)
+        knownLengths.withLock { all in
+            // What changed meanwhile may be missing here.
+            if all.changes == changes { all.lengths[scope] = lengths }
+        }
+        return lengths.filter { $0 <= limit }
+    }
+
+    private func prefixLengths(of scope: Scope) throws(TesseraError) -> [Int] {
         try catalogErrors(path) {
             try pool.read { database in
-                // Every prompt asks this.
                 let statement = try database.cachedStatement(
                     sql: """
                         SELECT DISTINCT tokens FROM chunk
                         WHERE kind = 1 AND fingerprint = (SELECT id FROM fingerprint WHERE digest = ?)
-                            AND namespace = ? AND tokens <= ?
+                            AND namespace = ?
                         ORDER BY tokens DESC
                         """)
-                return try Int.fetchAll(statement, arguments: [Data(fingerprint.bytes), namespace, limit])
+                return try Int.fetchAll(statement, arguments: [Data(scope.fingerprint.bytes), scope.namespace])
             }
         }
     }

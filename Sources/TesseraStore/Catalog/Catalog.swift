@@ -52,6 +52,15 @@ final class Catalog: Sendable {
 
     private static let pageBytes = 4096
 
+    /// What ``prefixLengths(fingerprint:namespace:upTo:)`` has found since records last changed, and how often they did.
+    let knownLengths = Mutex<(changes: Int, lengths: [Scope: [Int]])>((0, [:]))
+
+    /// Records that can stand in for each other.
+    struct Scope: Hashable {
+        var fingerprint: Digest256
+        var namespace: String
+    }
+
     /// Pages of SQLite's log at which it is brought into the file.
     private let logPages = Atomic(16)
 
@@ -176,6 +185,7 @@ final class Catalog: Sendable {
                 try Self.set(position, in: database)
             }
         }
+        forgetLengths()
     }
 
     /// Starts over from the headers that `next` gives, a part at a time until it gives none. Each part is written for
@@ -192,6 +202,12 @@ final class Catalog: Sendable {
             }
             try pool.write { try Self.set(position, in: $0) }
         }
+        forgetLengths()
+    }
+
+    /// Records have changed.
+    private func forgetLengths() {
+        knownLengths.withLock { $0 = ($0.changes + 1, [:]) }
     }
 
     /// Adds up uses. A crash may lose them. They are written a few at a time, so that SQLite's log stays short.

@@ -23,18 +23,18 @@ extension ChunkStore {
         _ key: ChunkKey, fingerprint: Digest256, namespace: String
     ) throws(TesseraError) -> StoredChunk? {
         // Whoever asks for another's record shall not learn from the clock that there is one.
-        guard try session().holds(key, namespace: namespace) else {
-            counters.misses.increment()
-            return nil
-        }
-        return try lookup(key) {
+        try lookup(key, namespace: namespace) {
             $0.fingerprint == fingerprint && $0.namespace == namespace && $0.provenance == .isolated
         }
     }
 
     /// Finds the record of a key and counts what comes of it; one that isn't `asked` for is a miss.
-    func lookup(_ key: ChunkKey, asked: (StoredChunk) -> Bool) throws(TesseraError) -> StoredChunk? {
-        guard let chunk = try find(key, try session()) else {
+    ///
+    /// - Parameter namespace: The one namespace whose records are looked at; nil for any.
+    func lookup(
+        _ key: ChunkKey, namespace: String? = nil, asked: (StoredChunk) -> Bool
+    ) throws(TesseraError) -> StoredChunk? {
+        guard let chunk = try find(key, try session(), namespace: namespace) else {
             counters.misses.increment()
             return nil
         }
@@ -160,9 +160,11 @@ extension ChunkStore {
     }
 
     /// A key's record; nil when there is none or its header is damaged, which is dealt with.
-    private func find(_ key: ChunkKey, _ session: StoreSession) throws(TesseraError) -> StoredChunk? {
+    private func find(
+        _ key: ChunkKey, _ session: StoreSession, namespace: String? = nil
+    ) throws(TesseraError) -> StoredChunk? {
         do {
-            guard let header = try session.completeHeader(key) else { return nil }
+            guard let header = try session.completeHeader(key, namespace: namespace) else { return nil }
             guard try !isExpired(header, key, session) else {
                 counters.expired.increment()
                 return nil

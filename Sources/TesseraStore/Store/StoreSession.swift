@@ -29,10 +29,13 @@ final class StoreSession: Sendable {
     }
 
     /// A record's header, decoded; nil when there is none.
-    func header(_ key: ChunkKey) throws(TesseraError) -> RecordHeader? {
-        try database.withValue(StoreKey.header(key)) { (bytes) throws(TesseraError) in
-            try RecordHeader(bytes, for: key)
-        }
+    ///
+    /// - Parameter namespace: The one namespace whose headers are decoded, all others being as good as none; nil for any.
+    func header(_ key: ChunkKey, namespace: String? = nil) throws(TesseraError) -> RecordHeader? {
+        try database.withValue(StoreKey.header(key)) { (bytes) throws(TesseraError) -> RecordHeader? in
+            if let namespace, !RecordHeader.isOf(namespace, peeking: bytes) { return nil }
+            return try RecordHeader(bytes, for: key)
+        } ?? nil
     }
 
     /// Whether a record is to stay whatever room is needed.
@@ -50,8 +53,8 @@ final class StoreSession: Sendable {
     /// A record's header, if nothing that belongs to it is missing; nil when there is none.
     ///
     /// - Throws: `corrupt` when the header is damaged, or the small record without which a variant is none.
-    func completeHeader(_ key: ChunkKey) throws(TesseraError) -> RecordHeader? {
-        guard let header = try header(key) else { return nil }
+    func completeHeader(_ key: ChunkKey, namespace: String? = nil) throws(TesseraError) -> RecordHeader? {
+        guard let header = try header(key, namespace: namespace) else { return nil }
         guard try isComplete(header, key) else {
             throw TesseraError(.corrupt, "a variant has lost what it was captured behind")
         }
