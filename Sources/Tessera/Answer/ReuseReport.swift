@@ -16,7 +16,7 @@ public struct ReuseReport: Sendable, Codable, Equatable {
         public var retrieve = 0.0
         /// Turning text into ids.
         public var tokenize = 0.0
-        /// Waiting for other requests' prompts.
+        /// Waiting for the cache, and for other requests' prompts.
         public var queue = 0.0
         /// Finding records, choosing among them and deciding what is computed.
         public var plan = 0.0
@@ -94,5 +94,11 @@ public struct ReuseReport: Sendable, Codable, Equatable {
             checkLayer = selector.checkLayer
             if case .storedScore(let options) = selector { alpha = options.alpha }
         }
+    }
+
+    /// Counts the seconds in which a text became the prompt's ids.
+    package mutating func add(tokenizing seconds: Double) {
+        stages.tokenize += seconds
+        timeToFirstToken += seconds
     }
 }

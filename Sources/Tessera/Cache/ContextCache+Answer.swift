@@ -29,10 +29,14 @@ extension ContextCache {
     public func answer(
         _ prompt: Prompt, options: AnswerOptions = .init(), onText: (@Sendable (String) -> Void)? = nil
     ) async throws(TesseraError) -> Answer {
-        let response = try await respond(to: promptTokens(prompt), options: options) { piece in
+        var watch = Stopwatch()
+        let tokens = try promptTokens(prompt)
+        let tokenizing = watch.lap()
+        let response = try await respond(to: tokens, options: options) { piece in
             if !piece.text.isEmpty { onText?(piece.text) }
         }
         var answer = response.answer
+        answer.report.add(tokenizing: tokenizing)
         answer.report.capturedTokenLayers = await keep(response)
         return answer
     }
@@ -53,20 +57,29 @@ extension ContextCache {
     ///
     /// - Returns: The answer so far, to be written to its end with ``finish(_:onPiece:)``.
     /// - Throws: ``TesseraError`` as ``answer(_:options:onText:)``.
-    package func begin(
+    package nonisolated func begin(
         _ tokens: PromptTokens, options: AnswerOptions
     ) async throws(TesseraError) -> StartedAnswer {
-        var watch = Stopwatch()
+        // The cache does one thing at a time: waiting for it is waiting in line.
+        try await begin(tokens, options, since: Stopwatch())
+    }
+
+    private func begin(
+        _ tokens: PromptTokens, _ options: AnswerOptions, since start: Stopwatch
+    ) async throws(TesseraError) -> StartedAnswer {
+        var watch = start
+        let waited = watch.lap()
         let (assembly, gating, reason) = try gatedAssembly(options)
         recordTrace(of: tokens)
         var report = ReuseReport(assembly)
         report.explanation.reason = reason
-        report.stages.tokenize = watch.lap()
-
         let room = try room(for: tokens, as: assembly, answer: options.maximumTokens)
-        let turn = try await scheduler.admit(errand(of: tokens, room: room))
+        let errand = errand(of: tokens, room: room)
+        report.stages.plan = watch.lap()
+
+        let turn = try await scheduler.admit(errand)
         defer { turn.finishComputing() }
-        report.stages.queue = watch.lap()
+        report.stages.queue = waited + watch.lap()
         let (request, outcome) = try await prefill(
             tokens, as: assembly, room: room, gating: gating, logits: .last, turn: turn, watch: &watch,
             report: &report)
@@ -90,7 +103,7 @@ extension ContextCache {
     ///
     /// - Parameter onPiece: Gets each token with the text that it completes, the first included; from the second on it is
     ///   called on the thread that writes all answers.
-    package func finish(
+    package nonisolated func finish(
         _ started: StartedAnswer, onPiece: @escaping @Sendable (TokenGenerator.Piece) -> Void
     ) async throws(TesseraError) -> Response {
         var watch = Stopwatch()
@@ -105,19 +118,20 @@ extension ContextCache {
         guard ending != .cancelled else { throw TesseraError(.cancelled, "the request was cancelled") }
         report.repairedTokens = started.draft.repair?.repaired ?? 0
         report.effectiveRecompute += Double(report.repairedTokens) / Double(max(1, report.reusedTokens))
-        learn(from: started.request, started.outcome, report)
         return Response(
             answer: Answer(text: text.withLock { $0 }, tokens: written, ending: ending, report: report),
-            prompt: started.prompt, request: started.request, turn: started.turn,
+            prompt: started.prompt, request: started.request, outcome: started.outcome, turn: started.turn,
             keepsMisses: started.keepsMisses)
     }
 
-    /// Keeps what an answered prompt had to compute, as far as that was wanted, and gives its place in the scheduler back.
+    /// Learns from an answer, keeps what its prompt had to compute, as far as that was wanted, and gives its place in the
+    /// scheduler back.
     ///
     /// - Returns: The rows computed for it, summed over layers.
     @discardableResult
     package func keep(_ response: Response) async -> Int {
         defer { response.turn.end() }
+        learn(from: response.request, response.outcome, response.answer.report)
         let computed = response.keepsMisses ? await keepMisses(of: response.prompt, after: response.request) : 0
         saveRates(after: 16)
         return computed * model.layout.layers

@@ -12,6 +12,11 @@ public struct Prompt: Sendable, Equatable {
         case text(String)
         /// Token ids of the model's vocabulary.
         case tokens([TokenID])
+
+        /// Bytes of text that have to become ids.
+        var textBytes: Int {
+            if case .text(let text) = self { text.utf8.count } else { 0 }
+        }
     }
 
     /// What was said before, by one side.
@@ -57,5 +62,11 @@ public struct Prompt: Sendable, Equatable {
         self.turns = turns
         self.contexts = contexts
         self.question = question
+    }
+
+    /// Bytes of text that have to become ids.
+    var textBytes: Int {
+        let others = contexts + turns.map(\.text) + [question]
+        return others.reduce(system?.textBytes ?? 0) { $0 + $1.textBytes }
     }
 }

@@ -28,8 +28,9 @@ package final class RequestScheduler: Sendable {
     private let clock = ContinuousClock()
     private let start: ContinuousClock.Instant
     private let thread = ComputeThread(label: "tessera.compute")
-    /// Where texts become ids.
-    let tokenizing = ComputeThread(label: "tessera.tokenize")
+    /// Where texts become ids; long ones have a thread of their own, so that short ones don't wait for them.
+    private let tokenizing = ComputeThread(label: "tessera.tokenize")
+    private let tokenizingLong = ComputeThread(label: "tessera.tokenize-long")
     /// Where the store is looked into for those who keep it in order.
     let reading = ComputeThread(label: "tessera.reading")
     /// Where stitched KV is written for other runtimes.
@@ -100,6 +101,20 @@ package final class RequestScheduler: Sendable {
         state.withLock { $0.line.finish(errand) }
         letIn()
     }
+
+    /// Runs work that turns text into ids.
+    ///
+    /// - Parameter bytes: The text's length.
+    func tokenize<R: Sendable>(
+        bytes: Int, _ body: @Sendable () throws(TesseraError) -> R
+    ) async throws(TesseraError) -> R {
+        // What takes less than a change of threads takes place where it is.
+        if bytes <= Self.shortText { return try body() }
+        return try await (bytes <= Self.usualText ? tokenizing : tokenizingLong).run(body)
+    }
+
+    private static let shortText = 4096
+    private static let usualText = 256 << 10
 
     fileprivate func run<R: Sendable>(
         _ body: @Sendable () throws(TesseraError) -> R

@@ -19,7 +19,7 @@ extension ContextCache {
         var options = options
         options.limit = min(options.limit, longestChunk)
         let settled = options
-        return try await scheduler.tokenizing.run { () throws(TesseraError) in
+        return try await scheduler.tokenize(bytes: text.utf8.count) { () throws(TesseraError) in
             let chunker = try Chunker(encoder: TokenEncoder(tokenizer), options: settled)
             guard let document = try TextDocument(text: text, format: format) else { return [] }
             do {

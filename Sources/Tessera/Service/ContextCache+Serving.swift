@@ -19,14 +19,16 @@ extension ContextCache {
             try checkVocabulary(ids)
         }
         // Long texts take their time, and the cooperative pool has none to spare.
-        return try await scheduler.tokenizing.run { () throws(TesseraError) in
+        return try await scheduler.tokenize(bytes: prompt.textBytes) { () throws(TesseraError) in
             laidOut ? try promptTokens(prompt) : PromptTokens(prompt, layout: .plain, tokenizer: tokenizer)
         }
     }
 
     /// The ids of a text.
     package nonisolated func tokens(of text: String, special: Bool) async throws(TesseraError) -> [TokenID] {
-        try await scheduler.tokenizing.run { () throws(TesseraError) in tokenizer.encode(text, special: special) }
+        try await scheduler.tokenize(bytes: text.utf8.count) { () throws(TesseraError) in
+            tokenizer.encode(text, special: special)
+        }
     }
 
     /// The ids of a stored chunk.

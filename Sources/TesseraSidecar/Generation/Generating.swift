@@ -8,18 +8,27 @@ internal import TesseraKV
 internal import TesseraRuntime
 internal import Tracing
 
+/// What a client wants to have written.
+struct WantedAnswer: Sendable {
+    let prompt: Prompt
+    /// Whether the prompt template lays it out.
+    let laidOut: Bool
+    let options: AnswerOptions
+    let caller: Caller
+    /// Whether the client wants to know why it came about as it did.
+    let explains: Bool
+}
+
 /// An answer that is being written for a client.
 struct AnswerUnderWay: Sendable {
     let started: StartedAnswer
-    let caller: Caller
+    let wanted: WantedAnswer
     /// When it was begun, in seconds since 1970.
     let created = Int(Date().timeIntervalSince1970)
     private let number = UUID()
-    /// Whether the client wants to know why it came about as it did.
-    let explains: Bool
 
-    init(_ started: StartedAnswer, _ caller: Caller, explains: Bool) {
-        (self.started, self.caller, self.explains) = (started, caller, explains)
+    init(_ started: StartedAnswer, _ wanted: WantedAnswer) {
+        (self.started, self.wanted) = (started, wanted)
     }
 
     /// Its id, with the beginning that its kind has.
@@ -44,53 +53,49 @@ protocol AnswerEvents: Sendable {
 
 extension SidecarState {
     /// Computes a prompt up to the first token of its answer: what goes wrong here has a status of its own.
-    func begin(
-        _ prompt: Prompt, laidOut: Bool, _ options: AnswerOptions, _ caller: Caller, _ context: SidecarContext,
-        explains: Bool
-    ) async throws -> AnswerUnderWay {
-        let cache = caller.cache
-        return try await context.whileHeard {
-            let start = ContinuousClock.now
-            let tokens = try await withSpan("tokenize") { _ in try await cache.tokens(of: prompt, laidOut: laidOut) }
-            let tokenized = (ContinuousClock.now - start).seconds
-            var started = try await withSpan("prefill") { span in
-                let started = try await cache.begin(tokens, options: options)
-                span.attributes["tessera.prompt_tokens"] = started.report.promptTokens
-                span.attributes["tessera.reused_tokens"] = started.report.reusedTokens
-                return started
-            }
-            started.report.stages.tokenize += tokenized
-            started.report.timeToFirstToken += tokenized
-            return AnswerUnderWay(started, caller, explains: explains)
+    func begin(_ wanted: WantedAnswer) async throws -> AnswerUnderWay {
+        let cache = wanted.caller.cache
+        let start = ContinuousClock.now
+        let tokens = try await withSpan("tokenize") { _ in
+            try await cache.tokens(of: wanted.prompt, laidOut: wanted.laidOut)
         }
+        let tokenized = (ContinuousClock.now - start).seconds
+        var started = try await withSpan("prefill") { span in
+            let started = try await cache.begin(tokens, options: wanted.options)
+            span.attributes["tessera.prompt_tokens"] = started.report.promptTokens
+            span.attributes["tessera.reused_tokens"] = started.report.reusedTokens
+            return started
+        }
+        started.report.add(tokenizing: tokenized)
+        return AnswerUnderWay(started, wanted)
     }
 
     /// Writes an answer to its end and has kept what was missing.
     func finish(
-        _ answer: AnswerUnderWay, _ context: SidecarContext,
-        onText: @escaping @Sendable (String) -> Void = { _ in }
+        _ answer: AnswerUnderWay, onText: @escaping @Sendable (String) -> Void = { _ in }
     ) async throws -> (response: Tessera.Response, reuse: ReuseSummary) {
-        let (cache, started) = (answer.caller.cache, answer.started)
-        let response = try await context.whileHeard {
-            try await withSpan("decode") { span in
-                let response = try await cache.finish(started) { piece in
-                    if !piece.text.isEmpty { onText(piece.text) }
-                }
-                span.attributes["tessera.generated_tokens"] = response.answer.tokens.count
-                return response
+        let (caller, started) = (answer.wanted.caller, answer.started)
+        let response = try await withSpan("decode") { span in
+            let response = try await caller.cache.finish(started) { piece in
+                if !piece.text.isEmpty { onText(piece.text) }
             }
+            span.attributes["tessera.generated_tokens"] = response.answer.tokens.count
+            return response
         }
-        keeper.keep { await cache.keep(response) }
+        keeper.keep { await caller.cache.keep(response) }
         let report = response.answer.report
-        metrics.count(report, generated: response.answer.tokens.count, namespace: answer.caller.tenant.namespace)
+        metrics.count(report, generated: response.answer.tokens.count, namespace: caller.tenant.namespace)
         let stages = report.stages
         RequestAccount.current?.spent(stages.queue + stages.load + stages.prefill + stages.decode)
-        return (response, ReuseSummary(report, explains: answer.explains))
+        return (response, ReuseSummary(report, explains: answer.wanted.explains))
     }
 
     /// A response that is written while the answer is.
-    func stream(_ answer: AnswerUnderWay, _ context: SidecarContext, _ form: some AnswerEvents) -> Hummingbird.Response
-    {
+    func stream<Events: AnswerEvents>(
+        _ wanted: WantedAnswer, _ context: SidecarContext, _ form: (AnswerUnderWay) -> Events
+    ) async throws -> Hummingbird.Response {
+        let answer = try await context.whileHeard { try await self.begin(wanted) }
+        let form = form(answer)
         let account = RequestAccount.current
         return EventStream.response { events in
             try await RequestAccount.$current.withValue(account) {
@@ -116,7 +121,7 @@ extension SidecarState {
         _ answer: AnswerUnderWay, _ context: SidecarContext, _ writer: AsyncStream<String>.Continuation
     ) async throws -> (response: Tessera.Response, reuse: ReuseSummary) {
         defer { writer.finish() }
-        return try await finish(answer, context) { writer.yield($0) }
+        return try await context.whileHeard { try await self.finish(answer) { writer.yield($0) } }
     }
 }
 

@@ -30,13 +30,18 @@ extension SidecarState {
         log(wanted.messages.map(\.content), context)
         let options = try await wanted.sampling.options(
             usualTokens: configuration.answerTokens, wanted.tessera, on: caller.cache)
-        let explains = wanted.tessera?.explain ?? false
-        let answer = try await begin(prompt, laidOut: true, options, caller, context, explains: explains)
-        guard wanted.sampling.stream == true else {
-            let (response, reuse) = try await finish(answer, context)
+        let answer = WantedAnswer(
+            prompt: prompt, laidOut: true, options: options, caller: caller,
+            explains: wanted.tessera?.explain ?? false)
+        if wanted.sampling.stream == true {
+            return try await stream(answer, context) { ChatEvents($0, self.modelName, wanted.sampling) }
+        }
+        return try await context.whileHeard {
+            let answer = try await self.begin(answer)
+            let (response, reuse) = try await self.finish(answer)
             return .json(
                 ChatResponse(
-                    id: answer.id("chatcmpl"), created: answer.created, model: modelName,
+                    id: answer.id("chatcmpl"), created: answer.created, model: self.modelName,
                     choices: [
                         .init(
                             message: .init(role: "assistant", content: response.answer.text),
@@ -44,7 +49,6 @@ extension SidecarState {
                     ],
                     usage: response.answer.usage, tessera: reuse))
         }
-        return stream(answer, context, ChatEvents(answer, modelName, wanted.sampling))
     }
 
     private func complete(_ wanted: CompletionRequest, _ context: SidecarContext) async throws -> Response {
@@ -63,17 +67,21 @@ extension SidecarState {
         let prompt = Prompt(system: nil, contexts: contexts, question: question)
         let options = try await wanted.sampling.options(
             usualTokens: Self.completionTokens, wanted.tessera, on: caller.cache)
-        let answer = try await begin(
-            prompt, laidOut: false, options, caller, context, explains: wanted.tessera?.explain ?? false)
-        guard wanted.sampling.stream == true else {
-            let (response, reuse) = try await finish(answer, context)
+        let answer = WantedAnswer(
+            prompt: prompt, laidOut: false, options: options, caller: caller,
+            explains: wanted.tessera?.explain ?? false)
+        if wanted.sampling.stream == true {
+            return try await stream(answer, context) { CompletionEvents($0, self.modelName, wanted.sampling) }
+        }
+        return try await context.whileHeard {
+            let answer = try await self.begin(answer)
+            let (response, reuse) = try await self.finish(answer)
             return .json(
                 CompletionResponse(
-                    id: answer.id("cmpl"), created: answer.created, model: modelName,
+                    id: answer.id("cmpl"), created: answer.created, model: self.modelName,
                     choices: [.init(text: response.answer.text, finishReason: response.answer.ending.reason)],
                     usage: response.answer.usage, tessera: reuse))
         }
-        return stream(answer, context, CompletionEvents(answer, modelName, wanted.sampling))
     }
 
     /// OpenAI's own default for completions.
