@@ -5,15 +5,13 @@ public import Foundation
 /// How the types of this target become JSON. Names are in snake case, as OpenAI's clients write them; each type states its
 /// own, which takes less time than having them converted.
 public enum APICoding {
-    /// A new encoder. Nothing that is nil is written.
-    public static var encoder: JSONEncoder {
+    /// The encoder. Nothing that is nil is written.
+    public static let encoder: JSONEncoder = {
         let encoder = JSONEncoder()
         encoder.outputFormatting = [.withoutEscapingSlashes]
         return encoder
-    }
+    }()
 
-    /// A new decoder. Fields that it does not know are passed over.
-    public static var decoder: JSONDecoder {
-        JSONDecoder()
-    }
+    /// The decoder. Fields that it does not know are passed over, but in objects of Tessera's own.
+    public static let decoder = JSONDecoder()
 }

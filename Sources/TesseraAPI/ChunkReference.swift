@@ -20,6 +20,12 @@ extension ChunkReference: Codable {
             return
         }
         let container = try decoder.container(keyedBy: Key.self)
+        guard container.contains(.tokens) != container.contains(.text) else {
+            throw DecodingError.dataCorrupted(
+                .init(
+                    codingPath: decoder.codingPath,
+                    debugDescription: "a chunk is its id as a string, or an object with one of tokens and text"))
+        }
         if container.contains(.tokens) {
             self = .tokens(try container.decode(TokenIDs.self, forKey: .tokens).ids)
         } else {

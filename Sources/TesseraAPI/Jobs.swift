@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 
 /// A request to `/v1/warm`: chunks whose KV is computed ahead of the questions, or documents that are cut into such.
-public struct WarmRequest: Codable, Sendable, Equatable {
+public struct WarmRequest: Codable, Sendable, Equatable, ClosedFields {
     /// A document.
-    public struct Source: Codable, Sendable, Equatable {
+    public struct Source: Codable, Sendable, Equatable, ClosedFields {
         /// What the caller calls it; the job's result has the chunks under it.
         public var id: String?
         /// Its text.
@@ -17,10 +17,14 @@ public struct WarmRequest: Codable, Sendable, Equatable {
             self.text = text
             self.format = format
         }
+
+        private enum CodingKeys: String, CodingKey, CaseIterable { case id, text, format }
+
+        package static let fieldNames = CodingKeys.names
     }
 
     /// How documents are cut.
-    public struct Chunking: Codable, Sendable, Equatable {
+    public struct Chunking: Codable, Sendable, Equatable, ClosedFields {
         /// The most tokens of a chunk; 512 by default.
         public var limit: Int?
         /// Sentences that the next chunk repeats; 0 by default.
@@ -34,6 +38,10 @@ public struct WarmRequest: Codable, Sendable, Equatable {
             self.overlap = overlap
             self.paragraphs = paragraphs
         }
+
+        private enum CodingKeys: String, CodingKey, CaseIterable { case limit, overlap, paragraphs }
+
+        package static let fieldNames = CodingKeys.names
     }
 
     /// Documents that are cut into chunks.
@@ -54,6 +62,10 @@ public struct WarmRequest: Codable, Sendable, Equatable {
         self.chunking = chunking
         self.system = system
     }
+
+    private enum CodingKeys: String, CodingKey, CaseIterable { case documents, chunks, chunking, system }
+
+    package static let fieldNames = CodingKeys.names
 }
 
 /// Work that goes on beside requests.

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 /// A request to `/v1/stitch`: a prompt's stored KV, as a file that the client maps.
-public struct StitchRequest: Codable, Sendable, Equatable {
+public struct StitchRequest: Codable, Sendable, Equatable, ClosedFields {
     /// The prompt in order.
     public var segments: [PromptSegment]
     /// How its KV is to come about.
@@ -28,10 +28,16 @@ public struct StitchRequest: Codable, Sendable, Equatable {
         self.format = format
         self.seconds = seconds
     }
+
+    private enum CodingKeys: String, CodingKey, CaseIterable {
+        case segments, tessera, producer, missing, format, seconds
+    }
+
+    package static let fieldNames = CodingKeys.names
 }
 
 /// How keys and values lie in a file. Whatever is nil is the default.
-public struct KVFormat: Codable, Sendable, Equatable {
+public struct KVFormat: Codable, Sendable, Equatable, ClosedFields {
     /// `F16` (the default), `BF16` or `F32`.
     public var dtype: String?
     /// `token` for arrays of shape (token, head, dimension), the default; `head` for (head, token, dimension).
@@ -49,6 +55,10 @@ public struct KVFormat: Codable, Sendable, Equatable {
         self.rope = rope
         self.pairing = pairing
     }
+
+    private enum CodingKeys: String, CodingKey, CaseIterable { case dtype, order, rope, pairing }
+
+    package static let fieldNames = CodingKeys.names
 }
 
 /// A prompt's KV that is held in shared memory for a client.
@@ -79,7 +89,7 @@ public struct Lease: Codable, Sendable, Equatable {
 }
 
 /// A request to renew a lease.
-public struct RenewRequest: Codable, Sendable, Equatable {
+public struct RenewRequest: Codable, Sendable, Equatable, ClosedFields {
     /// Seconds from now until it ends.
     public var seconds: Double?
 
@@ -87,4 +97,8 @@ public struct RenewRequest: Codable, Sendable, Equatable {
     public init(seconds: Double? = nil) {
         self.seconds = seconds
     }
+
+    private enum CodingKeys: String, CodingKey, CaseIterable { case seconds }
+
+    package static let fieldNames = CodingKeys.names
 }

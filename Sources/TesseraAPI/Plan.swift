@@ -42,7 +42,7 @@ extension PromptSegment: Codable {
 }
 
 /// A request to `/v1/plan`.
-public struct PlanRequest: Codable, Sendable, Equatable {
+public struct PlanRequest: Codable, Sendable, Equatable, ClosedFields {
     /// The prompt in order.
     public var segments: [PromptSegment]
     /// How its KV is to come about.
@@ -56,6 +56,10 @@ public struct PlanRequest: Codable, Sendable, Equatable {
         self.tessera = tessera
         self.producer = producer
     }
+
+    private enum CodingKeys: String, CodingKey, CaseIterable { case segments, tessera, producer }
+
+    package static let fieldNames = CodingKeys.names
 }
 
 /// What to do with a prompt that a runtime elsewhere computes.

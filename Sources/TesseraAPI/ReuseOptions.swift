@@ -2,7 +2,7 @@
 
 /// How a prompt's KV is to come about: the `tessera` object of a request. Whatever is nil is the server's choice, which
 /// is what the model's quality gate has passed.
-public struct ReuseOptions: Codable, Sendable, Equatable {
+public struct ReuseOptions: Codable, Sendable, Equatable, ClosedFields {
     /// `exact`, `stitched` or `parallel`.
     public var assembly: String?
     /// What picks the tokens to compute anew: `none`, `firstK`, `storedScore`, `deviation`, `deviationAttention`,
@@ -56,11 +56,13 @@ public struct ReuseOptions: Codable, Sendable, Equatable {
         (self.ungated, self.explain) = (ungated, explain)
     }
 
-    private enum CodingKeys: String, CodingKey {
+    private enum CodingKeys: String, CodingKey, CaseIterable {
         case assembly, selector, ratio, exact, k, alpha, compare, gradual, score, focus, repairs, seed, variants,
             temperature, scale, kind, ungated, explain
         case checkLayer = "check_layer"
         case keepsMisses = "keeps_misses"
         case specialTokens = "special_tokens"
     }
+
+    package static let fieldNames = CodingKeys.names
 }

@@ -1,0 +1,48 @@
+// SPDX-License-Identifier: Apache-2.0
+
+/// An object of Tessera's own in a request: a field that it does not have is an error, for it is most likely an option whose
+/// name is misspelt, and would go unnoticed. OpenAI's own objects are open, as their clients send more than is understood.
+package protocol ClosedFields: Decodable {
+    /// The names of all fields.
+    static var fieldNames: Set<String> { get }
+}
+
+/// Decodes an object whose fields are closed.
+package struct Closed<Value: ClosedFields>: Decodable {
+    /// The object.
+    package let value: Value
+
+    private struct Name: CodingKey {
+        var stringValue: String
+        var intValue: Int? { nil }
+
+        init(stringValue: String) { self.stringValue = stringValue }
+        init?(intValue: Int) { nil }
+    }
+
+    /// Refuses fields that the object does not have.
+    package init(from decoder: any Decoder) throws {
+        let container = try decoder.container(keyedBy: Name.self)
+        if let stranger = container.allKeys.first(where: { !Value.fieldNames.contains($0.stringValue) }) {
+            throw DecodingError.dataCorrupted(
+                .init(codingPath: container.codingPath + [stranger], debugDescription: "there is no such field"))
+        }
+        value = try Value(from: decoder)
+    }
+}
+
+/// The compiler's own decoding of the types around closed ones comes by here.
+extension KeyedDecodingContainer {
+    func decodeIfPresent<Value: ClosedFields>(_ type: Value.Type, forKey key: Key) throws -> Value? {
+        try decodeIfPresent(Closed<Value>.self, forKey: key)?.value
+    }
+
+    func decodeIfPresent<Value: ClosedFields>(_ type: [Value].Type, forKey key: Key) throws -> [Value]? {
+        try decodeIfPresent([Closed<Value>].self, forKey: key)?.map(\.value)
+    }
+}
+
+extension CaseIterable where Self: RawRepresentable<String> {
+    /// The names of all cases.
+    static var names: Set<String> { Set(allCases.map(\.rawValue)) }
+}
