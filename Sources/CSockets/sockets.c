@@ -20,6 +20,12 @@ int csockets_is_own_socket(const char *path) {
     return S_ISSOCK(status.st_mode) && status.st_uid == geteuid();
 }
 
+int csockets_is_open_folder(const char *path) {
+    struct stat status;
+    if (stat(path, &status) != 0) return -1;
+    return (status.st_mode & S_IWOTH) != 0 && (status.st_mode & S_ISVTX) == 0;
+}
+
 uint64_t csockets_inode(const char *path) {
     struct stat status;
     return lstat(path, &status) == 0 ? status.st_ino : 0;

@@ -12,5 +12,8 @@ int csockets_peer_uid(int descriptor, uid_t *uid);
 // What stands at a path: 1 for a socket of our own user, 0 for anything else, -1 for nothing or an error (errno).
 int csockets_is_own_socket(const char *path);
 
+// Whether any user may remove and rename what others have in a folder: 1 or 0, -1 for nothing or an error (errno).
+int csockets_is_open_folder(const char *path);
+
 // The inode of what stands at a path; 0 for nothing.
 uint64_t csockets_inode(const char *path);

@@ -22,6 +22,9 @@ final class Connection: Sendable {
         self.peer = peer
     }
 
+    /// Whether the client has hung up.
+    var isGone: Bool { state.withLock { $0.isGone } }
+
     /// Runs work that is cancelled when the client hangs up.
     func whileHeard<R: Sendable>(_ body: @escaping @Sendable () async throws -> R) async throws -> R {
         let task = Task { try await body() }

@@ -59,7 +59,14 @@ extension ListeningSocket {
                 .invalidInput, "the socket's path has to be 1 to \(capacity - 1) bytes long: \(path)")
         }
         withUnsafeMutableBytes(of: &address.sun_path) { $0.copyBytes(from: Array(path.utf8)) }
-        try prepareFolder(of: path, group: group)
+        let folder = URL(fileURLWithPath: path).deletingLastPathComponent().path
+        try prepare(folder, group: group)
+        // Between `bind` and `listen` a socket looks like one that nobody listens at: two servers must not begin at once.
+        let lock = try lock(folder)
+        defer {
+            flock(lock, LOCK_UN)
+            close(lock)
+        }
         try removeStale(path, address)
         let descriptor = socket(AF_UNIX, CInt(SOCK_STREAM.rawValue) | CInt(SOCK_CLOEXEC.rawValue), 0)
         guard descriptor >= 0 else { throw failure("make a socket") }
@@ -130,8 +137,7 @@ extension ListeningSocket {
 
     // MARK: Steps
 
-    private static func prepareFolder(of path: String, group: gid_t?) throws(TesseraError) {
-        let folder = URL(fileURLWithPath: path).deletingLastPathComponent().path
+    private static func prepare(_ folder: String, group: gid_t?) throws(TesseraError) {
         guard mkdir(folder, group == nil ? 0o700 : 0o750) != 0 else {
             // Whatever the umask says.
             guard chmod(folder, group == nil ? 0o700 : 0o750) == 0 else { throw failure("set the mode of \(folder)") }
@@ -139,6 +145,27 @@ extension ListeningSocket {
             return
         }
         guard errno == EEXIST else { throw failure("make the socket's folder \(folder)") }
+        guard csockets_is_open_folder(folder) != 1 else {
+            throw TesseraError(
+                .invalidInput,
+                "any user may put another socket in the place of one in \(folder); take the right to write away from "
+                    + "others (chmod o-w), or name another --socket")
+        }
+    }
+
+    /// Waits, for some seconds at most, until no other server begins in a folder.
+    ///
+    /// - Returns: What to unlock and close at the end.
+    private static func lock(_ folder: String) throws(TesseraError) -> CInt {
+        let descriptor = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
+        guard descriptor >= 0 else { throw failure("open the socket's folder \(folder)") }
+        for _ in 0..<50 {
+            if flock(descriptor, LOCK_EX | LOCK_NB) == 0 { return descriptor }
+            usleep(100_000)
+        }
+        close(descriptor)
+        throw TesseraError(
+            .locked, "another process holds the socket's folder \(folder) (flock); end it or name another --socket")
     }
 
     /// Removes a socket at which nobody listens any more.

@@ -73,7 +73,8 @@ struct Tenancy: Sendable {
     }
 
     private func tenant(ofToken authorization: String) -> Tenant? {
-        let parts = authorization.split(separator: " ", maxSplits: 1)
+        // RFC 9110, section 11.4: one space or more between the scheme and its token.
+        let parts = authorization.split(separator: " ")
         guard parts.count == 2, parts[0].lowercased() == "bearer" else { return nil }
         let digest = Array(SHA256.hash(data: Data(parts[1].utf8)))
         var found: Int?

@@ -25,11 +25,13 @@ struct AccountMiddleware: RouterMiddleware {
         } catch {
             response = answer(error, context.logger)
         }
-        let (status, route) = (Int(response.status.code), context.endpointPath ?? "unknown")
+        let (status, route) = (response.status, context.endpointPath ?? "unknown")
         let method = Self.methods.contains(request.method.rawValue) ? request.method.rawValue : "other"
         let metrics = metrics
         let finish: @Sendable () -> Void = {
             let seconds = (ContinuousClock.now - start).seconds
+            // A stream can fail when its status is out: the books have what became of it.
+            let status = Int((account.failure.map { answer($0, context.logger).status } ?? status).code)
             metrics.count(
                 route: route, method: method, status: status, seconds: seconds,
                 overhead: account.engineSeconds.map { max(0, seconds - $0) })
@@ -72,6 +74,7 @@ final class RequestAccount: Sendable {
     private struct State {
         var engineSeconds: Double?
         var tenant: String?
+        var failure: (any Error)?
     }
 
     private let state = Mutex(State())
@@ -80,10 +83,17 @@ final class RequestAccount: Sendable {
     var engineSeconds: Double? { state.withLock { $0.engineSeconds } }
     /// Whose request it is.
     var tenant: String? { state.withLock { $0.tenant } }
+    /// What ended its answer before the end; nil where nothing did.
+    var failure: (any Error)? { state.withLock { $0.failure } }
 
     /// Notes time in the engine and the queue.
     func spent(_ seconds: Double) {
         state.withLock { $0.engineSeconds = ($0.engineSeconds ?? 0) + seconds }
+    }
+
+    /// Notes that its answer could not be written to the end.
+    func failed(_ error: any Error) {
+        state.withLock { $0.failure = error }
     }
 
     /// Notes whose request it is.

@@ -14,7 +14,8 @@ struct CallerMiddleware: RouterMiddleware {
         _ request: Request, context: SidecarContext, next: (Request, SidecarContext) async throws -> Response
     ) async throws -> Response {
         var context = context
-        if !open.contains(request.uri.path) { context.caller = try caller(request, context) }
+        // The route, not the path as it was written: a slash more at its end is the same route.
+        if !open.contains(context.endpointPath ?? "") { context.caller = try caller(request, context) }
         return try await next(request, context)
     }
 

@@ -28,6 +28,7 @@ struct EventStream {
     ///
     /// - Parameter body: Writes them. What it throws becomes the last event.
     static func response(_ body: @escaping @Sendable (inout EventStream) async throws -> Void) -> Response {
+        let account = RequestAccount.current
         let headers: HTTPFields = [.contentType: "text/event-stream", .cacheControl: "no-cache"]
         return Response(
             status: .ok, headers: headers,
@@ -36,6 +37,8 @@ struct EventStream {
                 do {
                     try await body(&events)
                 } catch {
+                    // Whoever has hung up is not told, and it was not the server's fault.
+                    account?.failed(Connection.current?.isGone == true ? CancellationError() : error)
                     try await events.send(APIErrorBody(error: APIFailure(error).detail))
                 }
                 try await writer.finish(nil)

@@ -6,6 +6,7 @@ internal import Hummingbird
 internal import NIOCore
 internal import NIOFoundationCompat
 internal import NIOHTTP1
+internal import NIOHTTPTypes
 internal import TesseraAPI
 
 extension SidecarState {
@@ -19,6 +20,10 @@ extension SidecarState {
     ) async throws -> ByteBuffer {
         if let stated = request.headers[.contentLength].flatMap({ Int($0) }), stated > limit {
             throw APIFailure.tooLarge
+        }
+        if request.headers[.expect]?.lowercased() == "100-continue" {
+            // RFC 9110, section 10.1.1: this client holds its body back until it is told that somebody wants it.
+            context.channel.writeAndFlush(HTTPResponsePart.head(HTTPResponse(status: .continue)), promise: nil)
         }
         let wait = slowRequests.begin(context.channel)
         defer { slowRequests.end(wait) }
@@ -53,7 +58,27 @@ extension SidecarState {
         guard bytes.readableBytes > 0 else {
             throw APIFailure(.badRequest, "the body is empty; it should be a JSON object", code: "invalidInput")
         }
-        return try APICoding.decoder.decode(type, from: Data(buffer: bytes, byteTransferStrategy: .noCopy))
+        let data = Data(buffer: bytes, byteTransferStrategy: .noCopy)
+        do {
+            return try APICoding.decoder.decode(type, from: data)
+        } catch DecodingError.dataCorrupted(let context) where context.codingPath.isEmpty && Self.isJSON(data) {
+            // Foundation's decoder says of such a number that it was no JSON, and not where it stands.
+            throw APIFailure(
+                .badRequest,
+                "the body can't be read: a number is too large for its field, or has a fraction where none belongs",
+                code: "invalidInput")
+        }
+    }
+
+    private static func isJSON(_ data: Data) -> Bool {
+        (try? JSONSerialization.jsonObject(with: data, options: .fragmentsAllowed)) != nil
+    }
+
+    /// The same for an object that takes no fields but its own.
+    func body<Value: ClosedFields>(
+        _ type: Value.Type, _ request: Request, _ context: SidecarContext
+    ) async throws -> Value {
+        try await body(Closed<Value>.self, request, context).value
     }
 }
 
