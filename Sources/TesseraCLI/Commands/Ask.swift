@@ -69,11 +69,7 @@ struct Ask: AsyncParsableCommand {
             throw ValidationError("--limit is between 0 and 10000, --neighbours between 0 and 1000")
         }
         guard question.contains(where: { !$0.isWhitespace }) else { throw ValidationError("the question is empty") }
-        try socketOptions.refuse([
-            ("--model", modelOptions.model != nil), ("--template", modelOptions.template != nil),
-            ("--record-trace", storeOptions.eviction.recordTrace != nil),
-            ("--encrypt-key-file", storeOptions.encryptKeyFile != nil),
-        ])
+        try socketOptions.refuse(modelOptions.given + storeOptions.given)
         guard maxTokens >= 1 else { throw ValidationError("--max-tokens is at least 1") }
     }
 

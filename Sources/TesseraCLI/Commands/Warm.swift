@@ -58,10 +58,11 @@ struct Warm: AsyncParsableCommand {
     func validate() throws {
         guard (0...64).contains(neighbours) else { throw ValidationError("--neighbours is between 0 and 64") }
         guard (0...64).contains(scores) else { throw ValidationError("--scores is between 0 and 64") }
-        try socketOptions.refuse([
-            ("--scores", scores > 0), ("--neighbours", neighbours > 0), ("--dry-run", dryRun), ("--prune", prune),
-            ("--fit", fit),
-        ])
+        try socketOptions.refuse(
+            modelOptions.given + storeOptions.given + [
+                ("--scores", scores > 0), ("--neighbours", neighbours > 0), ("--dry-run", dryRun), ("--prune", prune),
+                ("--fit", fit),
+            ])
         guard retrievalLog == nil || fit else { throw ValidationError("--retrieval-log needs --fit") }
     }
 

@@ -34,6 +34,15 @@ struct EvictionOptionGroup: ParsableArguments {
         completion: .file())
     var recordTrace: String?
 
+    /// Its options, and whether each is given.
+    var given: [(name: String, isGiven: Bool)] {
+        [
+            ("--policy", policy.name != PolicyKind.value.name), ("--ttl", ttl != nil), ("--quota", !quota.isEmpty),
+            ("--admit-after", admitAfter != 1), ("--demote-to", demoteTo != nil),
+            ("--record-trace", recordTrace != nil),
+        ]
+    }
+
     func validate() throws {
         guard admitAfter >= 1 else { throw ValidationError("--admit-after is at least 1") }
         guard ttl?.seconds ?? 1 > 0 else { throw ValidationError("--ttl is more than 0") }

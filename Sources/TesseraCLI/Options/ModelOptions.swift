@@ -43,6 +43,14 @@ struct ModelOptions: ParsableArguments {
         if let threads, !(1...1024).contains(threads) { throw ValidationError("--threads is between 1 and 1024") }
     }
 
+    /// Its options, and whether each is given.
+    var given: [(name: String, isGiven: Bool)] {
+        [
+            ("--model", model != nil), ("--precision", precision != .auto), ("--threads", threads != nil),
+            ("--verify-model", verifyModel), ("--template", template != nil),
+        ]
+    }
+
     /// The model's file.
     func file() throws -> String {
         guard let model else { throw ValidationError("a model is missing: give --model <file>") }

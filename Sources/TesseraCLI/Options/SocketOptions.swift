@@ -34,7 +34,8 @@ struct SocketOptions: ParsableArguments {
     /// Refuses options that a server has no part in.
     func refuse(_ options: [(name: String, isGiven: Bool)]) throws {
         guard isGiven, let option = options.first(where: \.isGiven) else { return }
-        throw ValidationError("\(option.name) wants the store itself; leave --socket out, and end the server first")
+        throw ValidationError(
+            "\(option.name) is for a store of one's own, and with --socket it is the server's; leave one of them out")
     }
 }
 

@@ -13,6 +13,11 @@ struct StoreFolderOptions: ParsableArguments {
     @Option(help: "The file with the key that the store is encrypted with.", completion: .file())
     var encryptKeyFile: String?
 
+    /// Its options, and whether each is given.
+    var given: [(name: String, isGiven: Bool)] {
+        [("--store", store != StoreOptions.defaultStore), ("--encrypt-key-file", encryptKeyFile != nil)]
+    }
+
     var folder: URL { URL(fileURLWithPath: store) }
 
     /// What a store is opened with.

@@ -58,6 +58,16 @@ struct StoreOptions: ParsableArguments {
         }
     }
 
+    /// Its options, and whether each is given.
+    var given: [(name: String, isGiven: Bool)] {
+        [
+            ("--store", store != Self.defaultStore), ("--namespace", namespace != "default"),
+            ("--disk-cap", diskCap != nil), ("--ram-cap", ramCap.bytes != ContextCacheOptions().ramCap),
+            ("--store-codec", storeCodec != .fp16), ("--encrypt-key-file", encryptKeyFile != nil),
+            ("--plain-index", plainIndex), ("--recipe", recipe != nil), ("--dummy-prefix", dummyPrefix != nil),
+        ] + eviction.given
+    }
+
     static var defaultStore: String {
         let environment = ProcessInfo.processInfo.environment
         let stated = environment["XDG_CACHE_HOME"].flatMap { $0.isEmpty ? nil : $0 }

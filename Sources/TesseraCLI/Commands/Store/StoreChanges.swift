@@ -18,6 +18,8 @@ extension StoreCommand {
         @Argument(help: "Keys, or at least 6 digits that each begins with.")
         var keys: [String]
 
+        func validate() throws { try socketOptions.refuse(storeOptions.given) }
+
         func run() async throws {
             let asked: Void? = try await socketOptions.withClient { client in
                 try await client.pin(client.ids(keys))
@@ -38,6 +40,8 @@ extension StoreCommand {
 
         @Argument(help: "Keys, or at least 6 digits that each begins with.")
         var keys: [String]
+
+        func validate() throws { try socketOptions.refuse(storeOptions.given) }
 
         func run() async throws {
             let asked: Void? = try await socketOptions.withClient { client in
@@ -86,11 +90,12 @@ extension StoreCommand {
                 throw ValidationError("name keys, or say with options which records go, not both")
             }
             guard !variants || !keys.isEmpty else { throw ValidationError("--variants goes with keys") }
-            try socketOptions.refuse([
-                ("--namespace", namespace != nil), ("--fingerprint", fingerprint != nil),
-                ("--all-but-fingerprint", !allButFingerprint.isEmpty), ("--unused-for", unusedFor != nil),
-                ("--dry-run", dryRun),
-            ])
+            try socketOptions.refuse(
+                storeOptions.given + [
+                    ("--namespace", namespace != nil), ("--fingerprint", fingerprint != nil),
+                    ("--all-but-fingerprint", !allButFingerprint.isEmpty), ("--unused-for", unusedFor != nil),
+                    ("--dry-run", dryRun),
+                ])
         }
 
         func run() async throws {

@@ -48,7 +48,7 @@ extension StoreCommand {
 
         func validate() throws {
             guard limit >= 1 else { throw ValidationError("--limit is at least 1") }
-            try socketOptions.refuse([("--namespace", namespace != nil)])
+            try socketOptions.refuse(storeOptions.given + [("--namespace", namespace != nil)])
         }
 
         func run() async throws {
@@ -69,15 +69,17 @@ extension StoreCommand {
 
         private func show(_ entries: [ListedRecord]) throws {
             if json { return try Console.line(try TesseraCLI.json(entries)) }
-            var table = Table([
-                "key", "kind", "namespace", "tokens", "bytes", "codec", "created", "last use", "uses", "pinned",
-            ])
+            // A server lists one namespace, the caller's own.
+            let names = socketOptions.isGiven ? [] : ["namespace"]
+            var table = Table(
+                ["key", "kind"] + names + ["tokens", "bytes", "codec", "created", "last use", "uses", "pinned"])
             for entry in entries {
-                table.rows.append([
-                    String(entry.key.prefix(12)), entry.kind, entry.namespace, "\(entry.tokens)",
-                    readable(bytes: entry.bytes), entry.codec, entry.created, entry.lastUsed, "\(entry.uses)",
-                    entry.pinned ? "yes" : "",
-                ])
+                table.rows.append(
+                    [String(entry.key.prefix(12)), entry.kind] + (entry.namespace.map { [$0] } ?? [])
+                        + [
+                            "\(entry.tokens)", readable(bytes: entry.bytes), entry.codec, entry.created, entry.lastUsed,
+                            "\(entry.uses)", entry.pinned ? "yes" : "",
+                        ])
             }
             try Console.line(table.text)
         }
@@ -95,6 +97,8 @@ extension StoreCommand {
 
         @Flag(help: "Print it as JSON, with all tokens.")
         var json = false
+
+        func validate() throws { try socketOptions.refuse(storeOptions.given) }
 
         func run() async throws {
             let digits = key
@@ -134,25 +138,26 @@ extension StoreCommand {
                 var bytes: Int
             }
 
-            var diskBytes: Int
-            var diskCapBytes: Int
-            var garbageBytes: Int
+            /// What only a server's administrators are told, and those who have the store.
+            var diskBytes: Int?
+            var diskCapBytes: Int?
+            var garbageBytes: Int?
             var fingerprints: [String: Int]
             var rows: [Row]
 
             init(
-                diskBytes: Int, diskCapBytes: Int, garbageBytes: Int, fingerprints: [String: Int], rows: [Row]
+                diskBytes: Int?, diskCapBytes: Int?, garbageBytes: Int?, fingerprints: [String: Int], rows: [Row]
             ) {
                 (self.diskBytes, self.diskCapBytes, self.garbageBytes) = (diskBytes, diskCapBytes, garbageBytes)
                 (self.fingerprints, self.rows) = (fingerprints, rows)
             }
 
-            /// What a server tells: of the disk only to its administrators.
+            /// What a server tells.
             init(_ statistics: Statistics) {
                 let server = statistics.server
                 self.init(
-                    diskBytes: server?.diskBytes ?? 0, diskCapBytes: server?.diskCapBytes ?? 0,
-                    garbageBytes: server?.garbageBytes ?? 0, fingerprints: server?.fingerprints ?? [:],
+                    diskBytes: server?.diskBytes, diskCapBytes: server?.diskCapBytes,
+                    garbageBytes: server?.garbageBytes, fingerprints: server?.fingerprints ?? [:],
                     rows: statistics.rows.map {
                         .init(
                             namespace: $0.namespace, kind: $0.kind, records: $0.records, tokens: $0.tokens,
@@ -160,6 +165,8 @@ extension StoreCommand {
                     })
             }
         }
+
+        func validate() throws { try socketOptions.refuse(storeOptions.given) }
 
         func run() async throws {
             let found = try await socketOptions.withClient { Report(try await $0.statistics()) }
@@ -188,15 +195,17 @@ extension StoreCommand {
                     row.namespace, row.kind, "\(row.records)", "\(row.tokens)", readable(bytes: row.bytes),
                 ])
             }
-            let cap = report.diskCapBytes == 0 ? "no cap" : "a cap of \(readable(bytes: report.diskCapBytes))"
             let fingerprints = report.fingerprints.sorted { $0.value > $1.value }
                 .map { "\($0.value) records under fingerprint \($0.key.prefix(12))" }
-            try Console.line(
-                ([
-                    table.text,
-                    "\(readable(bytes: report.diskBytes)) on disk, \(cap), "
-                        + "\(readable(bytes: report.garbageBytes)) to be reclaimed",
-                ] + fingerprints).joined(separator: "\n"))
+            try Console.line(([table.text] + disk(report) + fingerprints).joined(separator: "\n"))
+        }
+
+        private func disk(_ report: Report) -> [String] {
+            guard let bytes = report.diskBytes else { return [] }
+            let cap = report.diskCapBytes.flatMap { $0 > 0 ? "a cap of \(readable(bytes: $0))" : nil } ?? "no cap"
+            return [
+                "\(readable(bytes: bytes)) on disk, \(cap), \(readable(bytes: report.garbageBytes ?? 0)) to be reclaimed"
+            ]
         }
     }
 }
@@ -219,7 +228,7 @@ func moment(_ microseconds: Int64) -> String {
 private struct ListedRecord: Codable {
     var key: String
     var kind: String
-    var namespace: String
+    var namespace: String?
     var fingerprint: String
     var tokens: Int
     var bytes: Int
@@ -238,7 +247,7 @@ private struct ListedRecord: Codable {
 
     /// A record of a server; the namespace is the user's own there.
     init(_ entry: ChunkEntry) {
-        (key, kind, namespace) = (entry.id, entry.kind, "")
+        (key, kind, namespace) = (entry.id, entry.kind, nil)
         (fingerprint, tokens, bytes) = (entry.fingerprint, entry.tokens, entry.bytes)
         (codec, uses, pinned) = (entry.codec, entry.uses, entry.pinned)
         (created, lastUsed) = (moment(Int64(entry.created * 1e6)), moment(Int64(entry.lastUsed * 1e6)))
@@ -254,18 +263,18 @@ private struct ShownRecord: Codable {
 
     var key: String
     var kind: String
-    var namespace: String
+    var namespace: String?
     var fingerprint: String
-    var fingerprintFields: [String]
+    var fingerprintFields: [String]?
     var codec: String
-    var layout: String
+    var layout: String?
     var created: String
     var uses: Int
     var pinned: Bool
-    var segment: UInt64
-    var offset: UInt64
+    var segment: UInt64?
+    var offset: UInt64?
     var bytes: Int
-    var layers: [Layer]
+    var layers: [Layer]?
     var tokens: [TokenID]
     var behind: [String]
     var variants: [String]
@@ -293,7 +302,6 @@ private struct ShownRecord: Codable {
         let listed = ListedRecord(detail.entry)
         (key, kind, namespace, fingerprint) = (listed.key, listed.kind, listed.namespace, listed.fingerprint)
         (codec, created, uses, pinned, bytes) = (listed.codec, listed.created, listed.uses, listed.pinned, listed.bytes)
-        (fingerprintFields, layout, segment, offset, layers) = ([], "", 0, 0, [])
         (tokens, behind, variants) = (detail.tokenIds, detail.behind, detail.variants)
     }
 
@@ -302,20 +310,18 @@ private struct ShownRecord: Codable {
         func short(_ keys: [String]) -> String {
             keys.isEmpty ? "none" : keys.map { String($0.prefix(12)) }.joined(separator: " ")
         }
-        return """
-            key          \(key)
-            kind         \(kind)
-            namespace    \(namespace)
-            fingerprint  \(fingerprint)
-            of           \(fingerprintFields.isEmpty ? "unknown" : fingerprintFields.joined(separator: ", "))
-            codec        \(codec)
-            layout       \(layout)
-            created      \(created), used \(uses) times\(pinned ? ", pinned" : "")
-            place        segment \(segment), byte \(offset)
-            bytes        \(bytes) in \(layers.count) layers
-            tokens       \(tokens.count): \(shown)\(tokens.count > 12 ? " …" : "")
-            behind       \(short(behind))
-            variants     \(short(variants))
-            """
+        let lines: [(String, String?)] = [
+            ("key", key), ("kind", kind), ("namespace", namespace), ("fingerprint", fingerprint),
+            ("of", fingerprintFields.map { $0.isEmpty ? "unknown" : $0.joined(separator: ", ") }),
+            ("codec", codec), ("layout", layout),
+            ("created", "\(created), used \(uses) times\(pinned ? ", pinned" : "")"),
+            ("place", segment.flatMap { segment in offset.map { "segment \(segment), byte \($0)" } }),
+            ("bytes", "\(bytes)" + (layers.map { " in \($0.count) layers" } ?? "")),
+            ("tokens", "\(tokens.count): \(shown)\(tokens.count > 12 ? " …" : "")"),
+            ("behind", short(behind)), ("variants", short(variants)),
+        ]
+        return lines.compactMap { name, text in
+            text.map { name.padding(toLength: 13, withPad: " ", startingAt: 0) + $0 }
+        }.joined(separator: "\n")
     }
 }

@@ -21,7 +21,7 @@ extension StoreCommand {
         var namespace: String?
 
         func validate() throws {
-            try socketOptions.refuse([("--namespace", namespace != nil)])
+            try socketOptions.refuse(storeOptions.given + [("--namespace", namespace != nil)])
         }
 
         func run() async throws {
