@@ -22,7 +22,9 @@ final class ServerProcess {
             "/proc/\(ProcessInfo.processInfo.processIdentifier)/exe", "serve", "--model", model, "--store",
             folder.appendingPathComponent("store").path, "--socket", socket, "--log-level", "warning",
         ]
-        let command = (core.map { ["/usr/bin/taskset", "-c", String($0)] } ?? ["/usr/bin/env"]) + serve
+        // It ends with the bench, however that ends.
+        let command =
+            ["/usr/bin/setpriv", "--pdeathsig", "TERM"] + (core.map { ["taskset", "-c", String($0)] } ?? []) + serve
         process.executableURL = URL(fileURLWithPath: command[0])
         process.arguments = Array(command.dropFirst())
         process.environment = ProcessInfo.processInfo.environment.merging(settings) { $1 }
