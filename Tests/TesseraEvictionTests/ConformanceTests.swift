@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import Foundation
+import Synchronization
 import TesseraEviction
 import TesseraPolicyTesting
 import TesseraTestSupport
@@ -23,7 +24,7 @@ import Testing
     @Test(arguments: [
         (Flaw.givesUpPinned, PolicyFailure.Rule.sparesPinned, 5), (.forgetsRemovals, .knowsWhatIsHeld, 5),
         (.givesUpTooSoon, .findsVictims, 5), (.demotesForNothing, .knowsWhatIsHeld, 4),
-        (.playsDice, .isDeterministic, 40), (.admitsNobodyNew, .starvesNobody, 4),
+        (.isNeverTheSame, .isDeterministic, 40), (.admitsNobodyNew, .starvesNobody, 4),
     ])
     func `every rule is found broken and the trace is short`(_ flaw: Flaw, _ rule: PolicyFailure.Rule, _ steps: Int)
         throws
@@ -51,17 +52,23 @@ import Testing
 }
 
 enum Flaw: Sendable {
-    case givesUpPinned, forgetsRemovals, givesUpTooSoon, demotesForNothing, playsDice, admitsNobodyNew
+    case givesUpPinned, forgetsRemovals, givesUpTooSoon, demotesForNothing, isNeverTheSame, admitsNobodyNew
 }
 
 /// FIFO with a flaw.
 private struct Flawed: EvictionPolicy {
     private var queue: [ObjectKey] = []
     private let flaw: Flaw
+    /// How many were made before it.
+    private let number: Int
+    private static let made = Atomic(0)
 
     init(_ settings: PolicySettings) { self.init(settings, .givesUpPinned) }
 
-    init(_ settings: PolicySettings, _ flaw: Flaw) { self.flaw = flaw }
+    init(_ settings: PolicySettings, _ flaw: Flaw) {
+        self.flaw = flaw
+        number = flaw == .isNeverTheSame ? Self.made.add(1, ordering: .relaxed).oldValue : 0
+    }
 
     mutating func miss(_ object: CachedObject, at time: Double) -> Bool {
         flaw != .admitsNobodyNew || object.key.rawValue < 1000
@@ -80,9 +87,8 @@ private struct Flawed: EvictionPolicy {
         case .givesUpPinned: return queue.isEmpty ? nil : .evict(queue.removeFirst())
         case .givesUpTooSoon where queue.count < 2: return nil
         case .demotesForNothing where !queue.isEmpty: return .demote(queue[0], bytes: 1_000_000)
-        case .playsDice:
-            let open = queue.indices.filter { !isSpared(queue[$0]) }
-            return open.randomElement().map { .evict(queue.remove(at: $0)) }
+        case .isNeverTheSame where number % 2 == 1:
+            return queue.lastIndex { !isSpared($0) }.map { .evict(queue.remove(at: $0)) }
         default: break
         }
         guard let place = queue.firstIndex(where: { !isSpared($0) }) else { return nil }

@@ -33,13 +33,24 @@ struct `many requests at once` {
         try await withSmallCache { cache in
             let (kept, dropped) = (randomPrompt(seed: 80), randomPrompt(seed: 81))
             let expected = try await cache.answer(kept, options: options).tokens
-            let begun = AsyncStream<Void>.makeStream()
+            let (begun, cancelled) = (AsyncStream<Void>.makeStream(), DispatchSemaphore(value: 0))
+            let pieces = Mutex(0)
             async let answer = cache.answer(kept, options: options)
             let task = Task {
-                try await cache.answer(dropped, options: options) { _ in begun.continuation.yield() }
+                try await cache.answer(dropped, options: options) { _ in
+                    let count = pieces.withLock { pieces in
+                        pieces += 1
+                        return pieces
+                    }
+                    // From the second on they come on the decoder's own thread, which may be held up.
+                    guard count == 2 else { return }
+                    begun.continuation.yield()
+                    cancelled.wait()
+                }
             }
             for await _ in begun.stream { break }
             task.cancel()
+            cancelled.signal()
             let error = await #expect(throws: TesseraError.self) { try await task.value }
             #expect(error?.code == .cancelled)
             #expect(try await answer.tokens == expected)
