@@ -64,9 +64,11 @@ public final class CPUEngine: ModelRuntime {
 
     /// Opens a model that is given as a file and a tokenizer.
     ///
+    /// - Parameter leastSharedSteps: The least work that threads share, for tests: models that are small enough for them
+    ///   have nothing that is worth it. Nil for what pays.
     /// - Throws: as ``init(model:options:)``.
     package init(
-        file: GGUFFile, tokenizer: any Tokenizer, options: Options = Options()
+        file: GGUFFile, tokenizer: any Tokenizer, options: Options = Options(), leastSharedSteps: Int? = nil
     ) throws(TesseraError) {
         let precision = try options.precision.chosen()
         let threads = options.threads ?? ProcessInfo.processInfo.activeProcessorCount
@@ -77,7 +79,7 @@ public final class CPUEngine: ModelRuntime {
         let rotary = try RotaryTable.llama(file, configuration)
         let thread = EngineThread(name: "tessera-engine")
         llama = try thread.run { _ throws(TesseraError) in
-            let team = ThreadTeam(threads: threads)
+            let team = ThreadTeam(threads: threads, leastSteps: leastSharedSteps ?? ThreadTeam.usualLeastSteps)
             team.adopt()
             return try LlamaModel(file, configuration, rotary: rotary, precision: precision, team: team)
         }

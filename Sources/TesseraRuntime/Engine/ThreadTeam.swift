@@ -12,6 +12,8 @@ internal import TesseraKV
 /// product.
 struct ThreadTeam {
     let threads: Int
+    /// The least work that is shared; see ``isShared(_:)``.
+    var leastSteps = Self.usualLeastSteps
 
     /// Makes oneDNN's work on the calling thread use as many threads.
     func adopt() {
@@ -42,9 +44,9 @@ struct ThreadTeam {
     /// on one. The bound is fixed, not measured, so that the same call gives the same numbers each time.
     ///
     /// - Parameter steps: Multiplications with their additions, of which a thread does ten in a nanosecond at the least.
-    func isShared(_ steps: Int) -> Bool { threads > 1 && steps >= Self.leastSteps }
+    func isShared(_ steps: Int) -> Bool { threads > 1 && steps >= leastSteps }
 
-    private static let leastSteps = 1 << 22
+    static let usualLeastSteps = 1 << 22
     /// What a number counts as that goes through a norm, a rotation or the like.
     private static let numberSteps = 8
     /// What a weight counts as that has to be read for few rows.
@@ -56,7 +58,8 @@ struct ThreadTeam {
     /// The steps of a product.
     static func steps(rows: Int, weights: Int) -> Int { weights * max(rows, weightSteps) }
 
-    /// Runs a product of a library's, which spreads over the team by itself where that pays.
+    /// Runs a product of a library's, which spreads over as many threads as the calling thread's setting says: that of the
+    /// thread that has called ``adopt()``, which has to be found as it was by what comes next.
     ///
     /// - Parameters:
     ///   - rows: Rows of the input.

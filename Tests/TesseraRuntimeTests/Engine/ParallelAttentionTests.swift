@@ -114,7 +114,7 @@ import Testing
         let configuration = try LlamaConfiguration(file)
         let model = try LlamaModel(
             file, configuration, rotary: .llama(file, configuration), precision: precision,
-            team: ThreadTeam(threads: 2))
+            team: ThreadTeam(threads: 2, leastSteps: 1))
         let layout = configuration.layout
         let shape = (configuration.queryHeads, layout.heads, layout.headDimension)
         for slots in [20..<150, 0..<130, 90..<160] {

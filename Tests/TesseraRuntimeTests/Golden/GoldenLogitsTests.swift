@@ -13,6 +13,15 @@ import Testing
         #expect(GoldenModel.random.allSatisfy { $0.positions == $0.prompt.count && $0.continuation.count == 64 })
     }
 
+    @Test(arguments: GoldenModel.random)
+    func `are the same to rounding however many threads share the work`(golden: GoldenModel) throws {
+        let alone = try golden.engine(.fp32, threads: 1).prefill(golden.prompt, logits: .all).logits
+        for threads in [2, 3] {
+            let shared = try golden.engine(.fp32, threads: threads).prefill(golden.prompt, logits: .all).logits
+            #expect(largestDifference(shared, alone) < 1e-4)
+        }
+    }
+
     @Test(arguments: GoldenModel.all)
     func `equal transformers' within 0·001 in fp32`(_ golden: GoldenModel) throws {
         let engine = try golden.engine(.fp32)

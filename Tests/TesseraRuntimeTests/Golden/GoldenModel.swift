@@ -38,11 +38,11 @@ struct GoldenModel: Decodable, CustomTestStringConvertible {
     /// The model file.
     var path: String { Self.folder.appending(path: model).path }
 
-    /// The engine on this model.
-    func engine(_ precision: CPUEngine.Options.Precision) throws -> CPUEngine {
+    /// The engine on this model; threads share whatever can be shared, however little it is.
+    func engine(_ precision: CPUEngine.Options.Precision, threads: Int = 2) throws -> CPUEngine {
         try CPUEngine(
             file: GGUFFile(path: path), tokenizer: SilentTokenizer(),
-            options: .init(precision: precision, threads: 2))
+            options: .init(precision: precision, threads: threads), leastSharedSteps: 1)
     }
 
     /// Room for the prompt and its continuation.
