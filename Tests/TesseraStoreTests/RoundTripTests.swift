@@ -176,6 +176,27 @@ import Testing
         }
     }
 
+    @Test func `a run that comes or goes later is found or not`() throws {
+        try withTemporaryDirectory { folder in
+            let store = try ChunkStore(in: folder)
+            func longest() throws -> Int? {
+                try store.longestPrefix(fingerprint: Sample.fingerprint, namespace: "", tokens: run)?.tokens.count
+            }
+            #expect(try longest() == nil)
+            try store.put([prefix(4)])
+            #expect(try longest() == 4)
+            try store.put([prefix(20), prefix(9)])
+            #expect(try longest() == 20)
+            try store.remove([prefix(20).key])
+            #expect(try longest() == 9)
+            store.close()
+            let again = try ChunkStore(in: folder)
+            try again.put([prefix(11)])
+            let found = try again.longestPrefix(fingerprint: Sample.fingerprint, namespace: "", tokens: run)
+            #expect(found?.tokens.count == 11)
+        }
+    }
+
     @Test func `prefixes of another namespace, another fingerprint or another kind are not found`() throws {
         try withTemporaryDirectory { folder in
             let store = try ChunkStore(in: folder)

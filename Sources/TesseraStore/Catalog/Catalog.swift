@@ -179,13 +179,13 @@ final class Catalog: Sendable {
 
     /// Takes in what became of keys, and notes how far it has come.
     func apply(_ changes: [Change], upTo position: Position) throws(TesseraError) {
+        defer { forgetLengths() }
         try catalogErrors(path) {
             try pool.write { database in
                 try Self.apply(changes, to: database)
                 try Self.set(position, in: database)
             }
         }
-        forgetLengths()
     }
 
     /// Starts over from the headers that `next` gives, a part at a time until it gives none. Each part is written for
@@ -193,6 +193,7 @@ final class Catalog: Sendable {
     func rebuild(
         upTo position: Position, from next: () throws -> [Change]
     ) throws(TesseraError) {
+        defer { forgetLengths() }
         try catalogErrors(path) {
             try pool.write { try $0.execute(sql: "DELETE FROM position; DELETE FROM chunk; DELETE FROM fingerprint") }
             while true {
@@ -202,7 +203,6 @@ final class Catalog: Sendable {
             }
             try pool.write { try Self.set(position, in: $0) }
         }
-        forgetLengths()
     }
 
     /// Records have changed.
