@@ -120,6 +120,23 @@ struct `stitched KV for other runtimes` {
         }
     }
 
+    @Test func `is the same however many rows go at a time`() async throws {
+        try await withSmallCache { cache in
+            try await cache.ingest(chunks: Self.chunks)
+            var prompt = try await cache.stitch(Self.segments, options: Self.options)
+            for format in [
+                KVFileFormat(element: .f16, pairing: .halves), KVFileFormat(element: .f16, pairing: .interleaved),
+            ] {
+                prompt.tileNumbers = 1 << 20
+                let whole = try Contents(prompt, format).data
+                for rows in [1, 5, 36, 37] {
+                    prompt.tileNumbers = rows * cache.model.layout.width
+                    #expect(try Contents(prompt, format).data == whole, "\(rows) rows")
+                }
+            }
+        }
+    }
+
     @Test func `is taken in again as it was, whatever form it had`() async throws {
         try await withSmallCache { cache in
             let chunk = Self.chunks[1]

@@ -18,6 +18,8 @@ final class LayerFileWriter {
     private let format: KVFileFormat
     private let layout: KVLayout
     private let tokens: Int
+    /// The rows of keys that are written at a time.
+    private let tile: Int
     private let buffer: KVBuffer
     /// For each dimension of a key's head in the file, the one that it comes from; nil where none moves.
     private let order: [Int]?
@@ -34,6 +36,7 @@ final class LayerFileWriter {
     ) throws(TesseraError) {
         (self.file, self.start, self.format) = (file, start, format)
         (layout, tokens) = (prompt.layout, prompt.plan.promptTokens)
+        tile = max(1, prompt.tileNumbers / prompt.layout.width)
         let longest = prompt.runs.map(\.slots.count).max() ?? 1
         buffer = try KVBuffer(
             layout: KVLayout(layers: 1, heads: layout.heads, headDimension: layout.headDimension), capacity: longest)
@@ -55,7 +58,8 @@ final class LayerFileWriter {
         try chunk.withLayer(layer) { (record) throws(TesseraError) in
             if let half = codec as? HalfCodec, half.format == format.element.half, format.order == .token {
                 // The values lie in the record as they do in the file.
-                try Self.write(half.values(in: record), to: file, at: offset(of: run.slots, array: 2 * layer + 1))
+                let values = try half.values(in: record, tokens: tokens, layout: layout)
+                try Self.write(values, to: file, at: offset(of: run.slots, array: 2 * layer + 1))
                 try writeKeys(half, record, run.slots, layer: layer, angles)
             } else {
                 try codec.place(record, tokens: tokens, into: buffer, layer: 0, at: 0, angles: angles)
@@ -65,11 +69,10 @@ final class LayerFileWriter {
         }
     }
 
-    /// Writes the keys of a record, so many at a time as stay in the processor's caches on their way.
+    /// Writes the keys of a record, a few rows at a time.
     private func writeKeys(
         _ codec: HalfCodec, _ record: UnsafeRawBufferPointer, _ slots: Range<Int>, layer: Int, _ angles: RotaryAngles
     ) throws(TesseraError) {
-        let tile = max(1, Self.tileNumbers / layout.width)
         for first in stride(from: 0, to: slots.count, by: tile) {
             let range = first..<min(first + tile, slots.count)
             try codec.placeKeys(record, of: range, tokens: slots.count, into: buffer, layer: 0, angles: angles)
@@ -77,8 +80,6 @@ final class LayerFileWriter {
             try write(rows(range, buffer.keys(of: 0)), own, array: 2 * layer, order)
         }
     }
-
-    private static let tileNumbers = 32 << 10
 
     private func rows(
         _ range: Range<Int>, _ all: UnsafeMutableBufferPointer<Float>

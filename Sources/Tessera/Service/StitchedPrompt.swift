@@ -17,6 +17,8 @@ package struct StitchedPrompt: Sendable {
     let runs: [LoadedRun]
     let layout: KVLayout
     let rotary: RotaryTable
+    /// So many numbers of keys are written at a time: they stay in the processor's caches on their way.
+    var tileNumbers = 32 << 10
 
     /// The threads that write a file.
     private static let writers = 2

@@ -72,9 +72,16 @@ public struct HalfCodec: KVCodec {
         try placement.placeKeys(ck_stored(format.storage.whole, keys), of: range)
     }
 
-    /// The values of a layer record as they lie in it.
-    package func values(in record: UnsafeRawBufferPointer) -> UnsafeRawBufferPointer {
-        UnsafeRawBufferPointer(rebasing: record[(record.count / 2)...])
+    /// The values of a layer record as they lie in it. That they are finite was seen to when it was made, and its checksum
+    /// says that they are still the same.
+    ///
+    /// - Parameter tokens: Those of the record.
+    /// - Throws: ``TesseraError`` of code `corrupt` for a record of another size.
+    package func values(
+        in record: UnsafeRawBufferPointer, tokens: Int, layout: KVLayout
+    ) throws(TesseraError) -> UnsafeRawBufferPointer {
+        try check(record, tokens: tokens, layout)
+        return UnsafeRawBufferPointer(rebasing: record[(record.count / 2)...])
     }
 
     private func check(

@@ -64,6 +64,32 @@ extension Codecs {
         }
 
         @Test(arguments: HalfFormat.allCases)
+        func `place keys a few at a time as all at once, and lend values as they lie`(format: HalfFormat) throws {
+            let shape = Codecs.Shape(3, 16, 16)
+            let (codec, positions) = (HalfCodec(format), [Int32](40..<50))
+            let numbers = (0..<positions.count * shape.layout.width).map { Float($0 % 97) / 16 - 3 }
+            let record = try codec.encode(keys: numbers, values: numbers.reversed(), layout: shape.layout)
+            let expected = try Codecs.place(record, by: codec, shape, at: positions).keys
+            let buffer = try KVBuffer(layout: shape.layout, capacity: positions.count)
+            let angles = shape.table(.interleaved).angles(at: positions)
+            try record.withUnsafeBytes { bytes in
+                for range in [0..<4, 4..<5, 5..<10] {
+                    try codec.placeKeys(
+                        bytes, of: range, tokens: positions.count, into: buffer, layer: 1, angles: angles)
+                }
+                let lent = try codec.values(in: bytes, tokens: positions.count, layout: shape.layout)
+                let values = lent.bindMemory(to: UInt16.self).map { half in
+                    format == .fp16 ? Float(Float16(bitPattern: half)) : Float(bitPattern: UInt32(half) << 16)
+                }
+                #expect(values == numbers.reversed())
+                #expect(throws: TesseraError.self) {
+                    try codec.placeKeys(bytes, of: 0..<4, tokens: 9, into: buffer, layer: 1, angles: angles)
+                }
+            }
+            #expect(buffer.rows(0..<positions.count, of: 1).keys == expected)
+        }
+
+        @Test(arguments: HalfFormat.allCases)
         func `find numbers that are not finite in a record`(format: HalfFormat) throws {
             let shape = Codecs.Shape(2, 20, 12)
             let codec = HalfCodec(format)
