@@ -4,6 +4,8 @@
 import json
 import re
 import socket
+import threading
+import time
 
 import httpx
 import pytest
@@ -63,6 +65,9 @@ def test_health_with_a_slash_wants_no_token(server: Sidecar) -> None:
     ("/v1/stitch", {"segments": [{"text": "x"}], "format": {"dtpye": "F32"}}, "format.dtpye"),
     ("/v1/warm", {"chunks": [{"text": "x"}], "chunking": {"limits": 3}}, "chunking.limits"),
     ("/v1/warm", {"documents": [{"text": "x", "fromat": "html"}]}, "documents[0].fromat"),
+    ("/tokenize", {"text": "x", "specal": True}, "specal"),
+    ("/detokenize", {"tokens": [], "text": "x"}, "text"),
+    ("/v1/chunks/pin", {"ids": [], "x": 1}, "x"),
 ])
 def test_misspelt_options(client: httpx.Client, path: str, body: JSON, field: str) -> None:
     answer = client.post(path, json=body)
@@ -77,18 +82,51 @@ def test_fields_of_other_clients_are_passed_over(client: httpx.Client) -> None:
     assert answer.status_code == 200
 
 
-@pytest.mark.parametrize("number", ["9223372036854775808", "1e30", "1.5"])
-def test_numbers_out_of_range(client: httpx.Client, number: str) -> None:
-    body = json.dumps(QUESTION).replace('"max_tokens": 4', f'"max_tokens": {number}')
+@pytest.mark.parametrize(("field", "number"), [
+    ("max_tokens", "9223372036854775808"), ("max_tokens", "1e30"), ("max_tokens", "1.5"),
+    ("temperature", "1e999"),
+])
+def test_numbers_out_of_range(client: httpx.Client, field: str, number: str) -> None:
+    messages = json.dumps(QUESTION["messages"])
+    body = f'{{"messages": {messages}, "{field}": {number}}}'
     error = client.post(CHAT, content=body).json()["error"]
-    assert "a number is too large for its field, or has a fraction" in error["message"]
+    assert "a number in it is too large for its field or has a fraction" in error["message"]
 
 
-def test_chunk_by_another_name(client: httpx.Client) -> None:
-    body = {"segments": [{"chunk": {"id": "0" * 64}}]}
-    error = client.post("/v1/plan", json=body).json()["error"]
+@pytest.mark.parametrize("chunk", [{"id": "0" * 64}, {"text": "x", "tokens": [1]},
+                                   {"text": "x", "token": [1]}, {}])
+def test_chunk_by_another_name(client: httpx.Client, chunk: JSON) -> None:
+    error = client.post("/v1/plan", json={"segments": [{"chunk": chunk}]}).json()["error"]
     assert error["param"] == "segments[0].chunk"
     assert "a chunk is its id as a string" in error["message"]
+
+
+def test_segment_of_two_kinds(client: httpx.Client) -> None:
+    error = client.post("/v1/plan", json={"segments": [{"text": "x", "kind": "chunk"}]}).json()["error"]
+    assert error["param"] == "segments[0]"
+
+
+def test_many_short_texts_leave_room_for_others(server: Sidecar) -> None:
+    # Turning them into ids takes seconds, and must not take the threads that all requests share.
+    text = "A mill stands by the river, and nobody knows who built it. " * 25
+    body = {"documents": [{"text": f"{number} {text}"} for number in range(3000)]}
+
+    def warm() -> None:
+        with server.client() as client:
+            job = client.post("/v1/warm", json=body).json()
+            client.delete(f"/v1/jobs/{job['id']}")
+
+    threads = [threading.Thread(target=warm) for _ in range(2)]
+    for thread in threads:
+        thread.start()
+    answers = 0
+    with server.client() as client:
+        while any(thread.is_alive() for thread in threads):
+            assert client.get("/healthz").status_code == 200
+            answers += 1
+            time.sleep(0.05)
+    # On shared threads the first answer comes when all of it is over.
+    assert answers >= 5
 
 
 def test_stream_that_is_hung_up_is_no_success(server: Sidecar, client: httpx.Client) -> None:

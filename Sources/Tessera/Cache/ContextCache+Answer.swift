@@ -94,7 +94,7 @@ extension ContextCache {
         report.timeToFirstToken = watch.total
         return StartedAnswer(
             first: first, report: report, draft: AnswerDraft(generator, repair), prompt: tokens, request: request,
-            outcome: outcome, turn: turn,
+            outcome: outcome, turn: turn, teaches: heldChunks.isEmpty,
             // What the built-in engine computes is not the other runtime's.
             keepsMisses: options.keepsMisses && producer == nil)
     }
@@ -118,20 +118,19 @@ extension ContextCache {
         guard ending != .cancelled else { throw TesseraError(.cancelled, "the request was cancelled") }
         report.repairedTokens = started.draft.repair?.repaired ?? 0
         report.effectiveRecompute += Double(report.repairedTokens) / Double(max(1, report.reusedTokens))
+        if started.teaches { learn(from: started.request, started.outcome, report) }
         return Response(
             answer: Answer(text: text.withLock { $0 }, tokens: written, ending: ending, report: report),
-            prompt: started.prompt, request: started.request, outcome: started.outcome, turn: started.turn,
+            prompt: started.prompt, request: started.request, turn: started.turn,
             keepsMisses: started.keepsMisses)
     }
 
-    /// Learns from an answer, keeps what its prompt had to compute, as far as that was wanted, and gives its place in the
-    /// scheduler back.
+    /// Keeps what an answered prompt had to compute, as far as that was wanted, and gives its place in the scheduler back.
     ///
     /// - Returns: The rows computed for it, summed over layers.
     @discardableResult
     package func keep(_ response: Response) async -> Int {
         defer { response.turn.end() }
-        learn(from: response.request, response.outcome, response.answer.report)
         let computed = response.keepsMisses ? await keepMisses(of: response.prompt, after: response.request) : 0
         saveRates(after: 16)
         return computed * model.layout.layers
@@ -177,7 +176,7 @@ extension ContextCache {
             turn: turn, watch: &watch, report: &report)
         report.stages.prefill += watch.lap()
         report.timeToFirstToken = watch.total
-        learn(from: request, outcome, report)
+        if heldChunks.isEmpty { learn(from: request, outcome, report) }
         return (outcome.output.logits, all ? outcome.output.slots : [request.ids.count - 1], report)
     }
 
@@ -274,14 +273,13 @@ extension ContextCache {
     }
 
     /// Learns what this request's work took.
-    private func learn(
+    private nonisolated func learn(
         from request: AssembledRequest, _ outcome: AssembledRequest.Outcome, _ report: ReuseReport
     ) {
         let work = PrefillWork(rows: outcome.output.computedRows, keys: request.ids.count)
-        // A look of the question, and chunks encoded for this prompt alone, are not among the rows; what a bench holds in
-        // memory takes no loading.
+        // A look of the question, and chunks encoded for this prompt alone, are not among the rows.
         if case .question = request.plan.selection.choice { return }
-        guard request.encoded.isEmpty, heldChunks.isEmpty else { return }
+        guard request.encoded.isEmpty else { return }
         learn { rates in
             rates.learn(work, seconds: outcome.seconds - outcome.stall - outcome.output.waited.seconds)
             guard request.streamer.work.records > 0 else { return }

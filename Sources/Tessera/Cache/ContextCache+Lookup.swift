@@ -204,7 +204,7 @@ extension ContextCache {
     }
 
     /// Turns a failure to load into a miss: an answer never fails because a cache did.
-    func trusted<R>(_ what: String, _ body: () throws(TesseraError) -> R?) -> R? {
+    nonisolated func trusted<R>(_ what: String, _ body: () throws(TesseraError) -> R?) -> R? {
         do throws(TesseraError) {
             return try body()
         } catch {

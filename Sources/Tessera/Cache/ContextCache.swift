@@ -2,6 +2,7 @@
 
 internal import Foundation
 internal import Logging
+internal import Synchronization
 public import TesseraKV
 internal import TesseraRuntime
 internal import TesseraStore
@@ -58,7 +59,7 @@ public actor ContextCache {
     /// In how many contexts a chunk's attention is seen.
     let scorePasses: Int
     /// What work costs here.
-    var rates: LearnedRates
+    nonisolated let rates: Mutex<LearnedRates>
     /// What the model's quality gate has passed; nil where there is none, or before it was looked for.
     var gate: GateRecord??
     /// Whether it has been said that answers are exact for want of a gate.
@@ -161,7 +162,7 @@ public actor ContextCache {
         let weighs = options.chunkBudget != nil || options.contextualVariants > 0
         shelf = VariantShelf(
             weighs ? try store.records(fingerprint: fingerprint.digest, namespace: options.namespace) : [])
-        rates = LearnedRates(fingerprint: fingerprintDigest, threads: options.threads)
+        rates = Mutex(LearnedRates(fingerprint: fingerprintDigest, threads: options.threads))
         if let path = options.traceFile {
             recorder = try TraceRecorder(path, namespace: options.namespace)
         } else {

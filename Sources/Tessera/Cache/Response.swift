@@ -8,8 +8,6 @@ package struct Response: Sendable {
     var prompt: PromptTokens
     /// Its keys and values, and what was missing of them.
     var request: AssembledRequest
-    /// How it was computed.
-    var outcome: AssembledRequest.Outcome
     /// Its place in the scheduler: the room of its keys and values is taken until it ends.
     var turn: Turn
     /// Whether anything is to be kept.

@@ -19,6 +19,8 @@ package struct StartedAnswer: Sendable {
     let outcome: AssembledRequest.Outcome
     /// Its place in the scheduler.
     let turn: Turn
+    /// Whether the machine's rates can be learned from it: what a bench holds in memory takes no loading.
+    let teaches: Bool
     /// Whether what was missing is to be kept.
     let keepsMisses: Bool
 }

@@ -2,6 +2,7 @@
 
 internal import Foundation
 internal import Logging
+internal import Synchronization
 internal import TesseraKV
 internal import TesseraReuse
 internal import TesseraStore
@@ -31,40 +32,51 @@ struct LearnedRates: Sendable {
 
 extension ContextCache {
     /// What work costs on this machine, as far as it is known.
-    func machineRates() -> MachineRates {
-        if let known = rates.rates { return known }
-        let bytes = trusted("what was measured of this machine") { () throws(TesseraError) in
-            try store.asset(rates.asset)
+    nonisolated func machineRates() -> MachineRates {
+        rates.withLock { rates in
+            let known = known(rates)
+            rates.rates = known
+            return known
         }
-        let known = bytes.flatMap { try? JSONDecoder().decode(MachineRates.self, from: Data($0)) } ?? MachineRates()
-        rates.rates = known
-        return known
     }
 
     /// Learns from a piece of work.
-    func learn(_ change: (inout MachineRates) -> Void) {
-        var known = machineRates()
-        change(&known)
-        rates.rates = known
-        rates.unsaved += 1
+    nonisolated func learn(_ change: (inout MachineRates) -> Void) {
+        rates.withLock { rates in
+            var known = known(rates)
+            change(&known)
+            rates.rates = known
+            rates.unsaved += 1
+        }
     }
 
     /// Learns from a run over tokens that all went through all layers.
-    func learn(rows: Int, keys: Int, seconds: Double) {
+    nonisolated func learn(rows: Int, keys: Int, seconds: Double) {
         let work = PrefillWork(rows: Array(repeating: rows, count: model.layout.layers), keys: keys)
         learn { $0.learn(work, seconds: seconds) }
     }
 
     /// Writes what was learned, once it is worth a write.
-    func saveRates(after pieces: Int = 1) {
-        guard rates.unsaved >= pieces, let known = rates.rates, let data = try? JSONEncoder().encode(known) else {
-            return
+    nonisolated func saveRates(after pieces: Int = 1) {
+        let (asset, unsaved) = rates.withLock { rates -> (String, MachineRates?) in
+            guard rates.unsaved >= pieces else { return (rates.asset, nil) }
+            rates.unsaved = 0
+            return (rates.asset, rates.rates)
         }
-        rates.unsaved = 0
+        guard let unsaved, let data = try? JSONEncoder().encode(unsaved) else { return }
         do throws(TesseraError) {
-            try store.setAsset(rates.asset, Array(data))
+            try store.setAsset(asset, Array(data))
         } catch {
             log.debug("what was measured of this machine is not kept: \(error.message)")
         }
+    }
+
+    /// The rates in memory, or those that the store has.
+    private nonisolated func known(_ rates: LearnedRates) -> MachineRates {
+        if let known = rates.rates { return known }
+        let bytes = trusted("what was measured of this machine") { () throws(TesseraError) in
+            try store.asset(rates.asset)
+        }
+        return bytes.flatMap { try? JSONDecoder().decode(MachineRates.self, from: Data($0)) } ?? MachineRates()
     }
 }

@@ -102,18 +102,15 @@ package final class RequestScheduler: Sendable {
         letIn()
     }
 
-    /// Runs work that turns text into ids.
+    /// Runs work that turns text into ids, away from Swift's cooperative pool, which has no thread to spare for it.
     ///
     /// - Parameter bytes: The text's length.
     func tokenize<R: Sendable>(
         bytes: Int, _ body: @Sendable () throws(TesseraError) -> R
     ) async throws(TesseraError) -> R {
-        // What takes less than a change of threads takes place where it is.
-        if bytes <= Self.shortText { return try body() }
-        return try await (bytes <= Self.usualText ? tokenizing : tokenizingLong).run(body)
+        try await (bytes <= Self.usualText ? tokenizing : tokenizingLong).run(body)
     }
 
-    private static let shortText = 4096
     private static let usualText = 256 << 10
 
     fileprivate func run<R: Sendable>(

@@ -18,11 +18,16 @@ extension ContextCache {
         for case .tokens(let ids) in prompt.contexts + [prompt.question] + (prompt.system.map { [$0] } ?? []) {
             try checkVocabulary(ids)
         }
-        // Long texts take their time, and the cooperative pool has none to spare.
-        return try await scheduler.tokenize(bytes: prompt.textBytes) { () throws(TesseraError) in
+        let bytes = prompt.textBytes
+        @Sendable func tokens() throws(TesseraError) -> PromptTokens {
             laidOut ? try promptTokens(prompt) : PromptTokens(prompt, layout: .plain, tokenizer: tokenizer)
         }
+        // A short one takes less than two changes of threads, and there is one in a request.
+        if bytes <= Self.shortPrompt { return try tokens() }
+        return try await scheduler.tokenize(bytes: bytes, tokens)
     }
+
+    private static var shortPrompt: Int { 2048 }
 
     /// The ids of a text.
     package nonisolated func tokens(of text: String, special: Bool) async throws(TesseraError) -> [TokenID] {

@@ -58,6 +58,29 @@ struct `many requests at once` {
         }
     }
 
+    @Test func `leave nothing behind where an answer is begun and let go of`() async throws {
+        try await withSmallCache { cache in
+            let options = AnswerOptions(assembly: .exact, maximumTokens: 4, keepsMisses: false)
+            let prompt = try await cache.tokens(of: randomPrompt(seed: 82), laidOut: false)
+            do {
+                let started = try await cache.begin(prompt, options: options)
+                #expect(started.first != nil && cache.scheduler.load.running == 1)
+            }
+            #expect(cache.scheduler.load == .init(waiting: 0, running: 0, bytes: 0))
+        }
+    }
+
+    @Test func `teach what the machine takes, whether or not anything is kept of them`() async throws {
+        try await withSmallCache { cache in
+            let prompt = try await cache.tokens(of: randomPrompt(seed: 83), laidOut: false)
+            let before = cache.machineRates()
+            let started = try await cache.begin(prompt, options: AnswerOptions(assembly: .exact, maximumTokens: 2))
+            let response = try await cache.finish(started) { _ in }
+            #expect(cache.machineRates() != before)
+            #expect(response.answer.report.stages.queue > 0)
+        }
+    }
+
     @Test func `compute a chunk that several lack once`() async throws {
         try await withSmallCache { cache in
             let chunks = (0..<6).map { randomPrompt(seed: 90 + UInt64($0), contexts: [30]).contexts[0].ids }
