@@ -19,17 +19,16 @@ extension ChunkReference: Codable {
             self = .id(id)
             return
         }
-        let container = try decoder.container(keyedBy: Key.self)
-        guard container.contains(.tokens) != container.contains(.text) else {
+        let container = try decoder.container(keyedBy: FieldName.self)
+        let names = container.allKeys
+        switch (names.count, names.first?.stringValue) {
+        case (1, "tokens"): self = .tokens(try container.decode(TokenIDs.self, forKey: names[0]).ids)
+        case (1, "text"): self = .text(try container.decode(String.self, forKey: names[0]))
+        default:
             throw DecodingError.dataCorrupted(
                 .init(
                     codingPath: decoder.codingPath,
                     debugDescription: "a chunk is its id as a string, or an object with one of tokens and text"))
-        }
-        if container.contains(.tokens) {
-            self = .tokens(try container.decode(TokenIDs.self, forKey: .tokens).ids)
-        } else {
-            self = .text(try container.decode(String.self, forKey: .text))
         }
     }
 

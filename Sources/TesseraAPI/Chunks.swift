@@ -73,7 +73,7 @@ public struct ChunkDetail: Codable, Sendable, Equatable {
 }
 
 /// Ids of records, for pinning and letting go.
-public struct ChunkIDs: Codable, Sendable, Equatable {
+public struct ChunkIDs: Codable, Sendable, Equatable, ClosedFields {
     /// The ids.
     public var ids: [String]
 
@@ -81,6 +81,10 @@ public struct ChunkIDs: Codable, Sendable, Equatable {
     public init(ids: [String]) {
         self.ids = ids
     }
+
+    private enum CodingKeys: String, CodingKey, CaseIterable { case ids }
+
+    package static let fieldNames = CodingKeys.names
 }
 
 /// What became of records.

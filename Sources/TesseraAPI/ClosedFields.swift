@@ -12,27 +12,41 @@ package struct Closed<Value: ClosedFields>: Decodable {
     /// The object.
     package let value: Value
 
-    private struct Name: CodingKey {
-        var stringValue: String
-        var intValue: Int? { nil }
-
-        init(stringValue: String) { self.stringValue = stringValue }
-        init?(intValue: Int) { nil }
-    }
-
     /// Refuses fields that the object does not have.
     package init(from decoder: any Decoder) throws {
-        let container = try decoder.container(keyedBy: Name.self)
-        if let stranger = container.allKeys.first(where: { !Value.fieldNames.contains($0.stringValue) }) {
-            throw DecodingError.dataCorrupted(
-                .init(codingPath: container.codingPath + [stranger], debugDescription: "there is no such field"))
-        }
+        try decoder.container(keyedBy: FieldName.self).refuseFields { Value.fieldNames.contains($0) }
         value = try Value(from: decoder)
+    }
+}
+
+/// The name of a field, whatever it is.
+struct FieldName: CodingKey {
+    var stringValue: String
+    var intValue: Int? { nil }
+
+    init(stringValue: String) { self.stringValue = stringValue }
+    init?(intValue: Int) { nil }
+}
+
+extension KeyedDecodingContainer<FieldName> {
+    /// Refuses all fields but some.
+    func refuseFields(but isKnown: (String) -> Bool) throws {
+        guard let stranger = allKeys.first(where: { !isKnown($0.stringValue) }) else { return }
+        throw DecodingError.dataCorrupted(
+            .init(codingPath: codingPath + [stranger], debugDescription: "there is no such field"))
     }
 }
 
 /// The compiler's own decoding of the types around closed ones comes by here.
 extension KeyedDecodingContainer {
+    func decode<Value: ClosedFields>(_ type: Value.Type, forKey key: Key) throws -> Value {
+        try decode(Closed<Value>.self, forKey: key).value
+    }
+
+    func decode<Value: ClosedFields>(_ type: [Value].Type, forKey key: Key) throws -> [Value] {
+        try decode([Closed<Value>].self, forKey: key).map(\.value)
+    }
+
     func decodeIfPresent<Value: ClosedFields>(_ type: Value.Type, forKey key: Key) throws -> Value? {
         try decodeIfPresent(Closed<Value>.self, forKey: key)?.value
     }

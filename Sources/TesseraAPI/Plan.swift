@@ -15,18 +15,16 @@ extension PromptSegment: Codable {
 
     /// An object with one of `tokens`, `text` and `chunk`.
     public init(from decoder: any Decoder) throws {
-        let container = try decoder.container(keyedBy: Key.self)
-        guard [Key.tokens, .text, .chunk].count(where: container.contains) == 1 else {
+        let container = try decoder.container(keyedBy: FieldName.self)
+        let names = container.allKeys
+        switch (names.count, names.first?.stringValue) {
+        case (1, "chunk"): self = .chunk(try container.decode(ChunkReference.self, forKey: names[0]))
+        case (1, "tokens"): self = .tokens(try container.decode(TokenIDs.self, forKey: names[0]).ids)
+        case (1, "text"): self = .text(try container.decode(String.self, forKey: names[0]))
+        default:
             throw DecodingError.dataCorrupted(
                 .init(
                     codingPath: decoder.codingPath, debugDescription: "a segment has one of tokens, text and chunk"))
-        }
-        if container.contains(.chunk) {
-            self = .chunk(try container.decode(ChunkReference.self, forKey: .chunk))
-        } else if container.contains(.tokens) {
-            self = .tokens(try container.decode(TokenIDs.self, forKey: .tokens).ids)
-        } else {
-            self = .text(try container.decode(String.self, forKey: .text))
         }
     }
 

@@ -8,7 +8,7 @@ public struct ReuseSummary: Codable, Sendable, Equatable {
         public var retrieve = 0.0
         /// Turning text into ids.
         public var tokenize = 0.0
-        /// Waiting for other requests.
+        /// Waiting for the cache, and for other requests' prompts.
         public var queue = 0.0
         /// Finding records and deciding what is computed.
         public var plan = 0.0

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 /// A request to `/tokenize`.
-public struct TokenizeRequest: Codable, Sendable, Equatable {
+public struct TokenizeRequest: Codable, Sendable, Equatable, ClosedFields {
     /// The text.
     public var text: String
     /// Whether the names of special tokens in it stand for these tokens; by default they don't.
@@ -16,14 +16,16 @@ public struct TokenizeRequest: Codable, Sendable, Equatable {
         self.addBeginning = addBeginning
     }
 
-    private enum CodingKeys: String, CodingKey {
+    private enum CodingKeys: String, CodingKey, CaseIterable {
         case text, special
         case addBeginning = "add_beginning"
     }
+
+    package static let fieldNames = CodingKeys.names
 }
 
 /// Token ids, as `/tokenize` answers them and `/detokenize` takes them.
-public struct TokenList: Codable, Sendable, Equatable {
+public struct TokenList: Codable, Sendable, Equatable, ClosedFields {
     /// The ids.
     public var tokens: [Int32]
 
@@ -31,6 +33,10 @@ public struct TokenList: Codable, Sendable, Equatable {
     public init(tokens: [Int32]) {
         self.tokens = tokens
     }
+
+    private enum CodingKeys: String, CodingKey, CaseIterable { case tokens }
+
+    package static let fieldNames = CodingKeys.names
 }
 
 /// What `/detokenize` answers.

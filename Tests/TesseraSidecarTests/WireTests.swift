@@ -94,6 +94,27 @@ struct `requests as they come over the wire` {
         #expect(!failure.detail.message.contains("DecodingError"))
     }
 
+    @Test(arguments: [
+        (#"{"segments": [], "tessera": {"x": 1}}"#, "tessera.x"),
+        (#"{"segments": [], "format": {"x": 1}}"#, "format.x"),
+        (#"{"segments": [], "x": 1}"#, "x"), (#"{"segments": [{"text": "", "x": 1}]}"#, "segments[0]"),
+        (#"{"segments": [{"chunk": {"text": "", "x": 1}}]}"#, "segments[0].chunk"),
+    ])
+    func `a field that an object of ours does not have is an error, however deep`(json: String, place: String) throws {
+        let error = #expect(throws: DecodingError.self) { try decoded(Closed<StitchRequest>.self, json) }
+        let failure = APIFailure(try #require(error) as any Error)
+        #expect(failure.status == .badRequest && failure.detail.param == place)
+    }
+
+    @Test(arguments: [
+        (#"{"chunking": {"x": 1}}"#, "chunking.x"),
+        (#"{"documents": [{"text": ""}, {"text": "", "x": 1}]}"#, "documents[1].x"),
+    ])
+    func `a field that an object of a warm-up does not have is an error`(json: String, place: String) throws {
+        let error = #expect(throws: DecodingError.self) { try decoded(Closed<WarmRequest>.self, json) }
+        #expect(APIFailure(try #require(error) as any Error).detail.param == place)
+    }
+
     @Test func `what fails has the status of its kind`() {
         let statuses: [(TesseraError.Code, Int)] = [
             (.invalidInput, 400), (.tooLong, 400), (.unsupported, 400), (.notFound, 404), (.busy, 429), (.full, 507),
