@@ -23,7 +23,13 @@ int csockets_is_own_socket(const char *path) {
 int csockets_is_open_folder(const char *path) {
     struct stat status;
     if (stat(path, &status) != 0) return -1;
-    return (status.st_mode & S_IWOTH) != 0 && (status.st_mode & S_ISVTX) == 0;
+    if (status.st_uid != geteuid() && status.st_uid != 0) return 1;
+    return (status.st_mode & (S_IWGRP | S_IWOTH)) != 0 && (status.st_mode & S_ISVTX) == 0;
+}
+
+uint64_t csockets_inode_of(int descriptor) {
+    struct stat status;
+    return fstat(descriptor, &status) == 0 ? status.st_ino : 0;
 }
 
 uint64_t csockets_inode(const char *path) {

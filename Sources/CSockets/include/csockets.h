@@ -12,8 +12,11 @@ int csockets_peer_uid(int descriptor, uid_t *uid);
 // What stands at a path: 1 for a socket of our own user, 0 for anything else, -1 for nothing or an error (errno).
 int csockets_is_own_socket(const char *path);
 
-// Whether any user may remove and rename what others have in a folder: 1 or 0, -1 for nothing or an error (errno).
+// Whether users other than we and root may remove and rename what we have in a folder: 1 or 0, -1 for nothing or an error (errno).
 int csockets_is_open_folder(const char *path);
+
+// The inode of an open file; 0 for an error.
+uint64_t csockets_inode_of(int descriptor);
 
 // The inode of what stands at a path; 0 for nothing.
 uint64_t csockets_inode(const char *path);

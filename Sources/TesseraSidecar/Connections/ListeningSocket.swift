@@ -27,6 +27,8 @@ struct ListeningSocket: Sendable {
     let kind: Kind
     /// The inode of its path, by which it is known again; 0 where it has none.
     var inode: UInt64 = 0
+    /// What its users should know before they trust it; nil for nothing.
+    var caveat: String?
 
     private static let backlog: CInt = 512
 
@@ -62,11 +64,8 @@ extension ListeningSocket {
         let folder = URL(fileURLWithPath: path).deletingLastPathComponent().path
         try prepare(folder, group: group)
         // Between `bind` and `listen` a socket looks like one that nobody listens at: two servers must not begin at once.
-        let lock = try lock(folder)
-        defer {
-            flock(lock, LOCK_UN)
-            close(lock)
-        }
+        let lock = try PathLock(path + ".lock")
+        defer { lock.release() }
         try removeStale(path, address)
         let descriptor = socket(AF_UNIX, CInt(SOCK_STREAM.rawValue) | CInt(SOCK_CLOEXEC.rawValue), 0)
         guard descriptor >= 0 else { throw failure("make a socket") }
@@ -82,8 +81,14 @@ extension ListeningSocket {
             close(descriptor)
             throw error
         }
-        return ListeningSocket(
+        var made = ListeningSocket(
             descriptor: descriptor, kind: .unix(path: path), inode: csockets_inode(path))
+        if csockets_is_open_folder(folder) == 1 {
+            made.caveat =
+                "others may put a socket of theirs in the place of \(path): take the right to write in \(folder) away "
+                + "from them, or let them have it read-only as in the Kubernetes example"
+        }
+        return made
     }
 
     /// Makes a TCP socket on 127.0.0.1.
@@ -145,27 +150,6 @@ extension ListeningSocket {
             return
         }
         guard errno == EEXIST else { throw failure("make the socket's folder \(folder)") }
-        guard csockets_is_open_folder(folder) != 1 else {
-            throw TesseraError(
-                .invalidInput,
-                "any user may put another socket in the place of one in \(folder); take the right to write away from "
-                    + "others (chmod o-w), or name another --socket")
-        }
-    }
-
-    /// Waits, for some seconds at most, until no other server begins in a folder.
-    ///
-    /// - Returns: What to unlock and close at the end.
-    private static func lock(_ folder: String) throws(TesseraError) -> CInt {
-        let descriptor = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
-        guard descriptor >= 0 else { throw failure("open the socket's folder \(folder)") }
-        for _ in 0..<50 {
-            if flock(descriptor, LOCK_EX | LOCK_NB) == 0 { return descriptor }
-            usleep(100_000)
-        }
-        close(descriptor)
-        throw TesseraError(
-            .locked, "another process holds the socket's folder \(folder) (flock); end it or name another --socket")
     }
 
     /// Removes a socket at which nobody listens any more.

@@ -30,14 +30,14 @@ extension SidecarState {
         log(wanted.messages.map(\.content), context)
         let options = try await wanted.sampling.options(
             usualTokens: configuration.answerTokens, wanted.tessera, on: caller.cache)
-        let answer = WantedAnswer(
+        let request = WantedAnswer(
             prompt: prompt, laidOut: true, options: options, caller: caller,
             explains: wanted.tessera?.explain ?? false)
         if wanted.sampling.stream == true {
-            return try await stream(answer, context) { ChatEvents($0, self.modelName, wanted.sampling) }
+            return try await stream(request, context) { ChatEvents($0, self.modelName, wanted.sampling) }
         }
         return try await context.whileHeard {
-            let answer = try await self.begin(answer)
+            let answer = try await self.begin(request)
             let (response, reuse) = try await self.finish(answer)
             return .json(
                 ChatResponse(
@@ -67,14 +67,14 @@ extension SidecarState {
         let prompt = Prompt(system: nil, contexts: contexts, question: question)
         let options = try await wanted.sampling.options(
             usualTokens: Self.completionTokens, wanted.tessera, on: caller.cache)
-        let answer = WantedAnswer(
+        let request = WantedAnswer(
             prompt: prompt, laidOut: false, options: options, caller: caller,
             explains: wanted.tessera?.explain ?? false)
         if wanted.sampling.stream == true {
-            return try await stream(answer, context) { CompletionEvents($0, self.modelName, wanted.sampling) }
+            return try await stream(request, context) { CompletionEvents($0, self.modelName, wanted.sampling) }
         }
         return try await context.whileHeard {
-            let answer = try await self.begin(answer)
+            let answer = try await self.begin(request)
             let (response, reuse) = try await self.finish(answer)
             return .json(
                 CompletionResponse(

@@ -8,7 +8,7 @@ extension SidecarMetrics {
             "Time from a request's head to the end of its answer.",
             buckets: [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120]),
         "tessera_overhead_seconds": .init(
-            "The part of it that was spent outside of the engine and the queue.",
+            "The part of it that was neither waiting for the cache or other requests nor computing, loading or decoding.",
             buckets: [0.0001, 0.00025, 0.0005, 0.001, 0.0015, 0.002, 0.0025, 0.005, 0.01, 0.025, 0.1]),
         "tessera_stage_seconds": .init("Time that answers spent in each stage.", buckets: latency),
         "tessera_time_to_first_token_seconds": .init(

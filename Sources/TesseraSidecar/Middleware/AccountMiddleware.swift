@@ -23,7 +23,7 @@ struct AccountMiddleware: RouterMiddleware {
         } catch let error as HTTPParserError {
             throw error
         } catch {
-            response = answer(error, context.logger)
+            response = failure(of: error, context.logger).response
         }
         let (status, route) = (response.status, context.endpointPath ?? "unknown")
         let method = Self.methods.contains(request.method.rawValue) ? request.method.rawValue : "other"
@@ -31,7 +31,7 @@ struct AccountMiddleware: RouterMiddleware {
         let finish: @Sendable () -> Void = {
             let seconds = (ContinuousClock.now - start).seconds
             // A stream can fail when its status is out: the books have what became of it.
-            let status = Int((account.failure.map { answer($0, context.logger).status } ?? status).code)
+            let status = Int((account.failure.map { failure(of: $0, context.logger).status } ?? status).code)
             metrics.count(
                 route: route, method: method, status: status, seconds: seconds,
                 overhead: account.engineSeconds.map { max(0, seconds - $0) })
@@ -55,12 +55,12 @@ struct AccountMiddleware: RouterMiddleware {
         return response
     }
 
-    private func answer(_ error: any Error, _ log: Logger) -> Response {
+    private func failure(of error: any Error, _ log: Logger) -> APIFailure {
         let failure = APIFailure(error)
         if failure.status.code >= 500 {
             log.error("a request failed", metadata: ["error": "\(error)", "status": "\(failure.status.code)"])
         }
-        return failure.response
+        return failure
     }
 
     /// Methods that are counted by their names; what clients make up is not.

@@ -47,6 +47,12 @@ struct APIFailure: Error {
         case .keyNotFound(let key, let found): (context, what) = (found, "the field \(key.stringValue) is missing")
         case .typeMismatch(_, let found), .valueNotFound(_, let found):
             (context, what) = (found, "it has another type than it should")
+        case .dataCorrupted(let found) where found.codingPath.isEmpty:
+            // Foundation's decoder says of a number that does not fit that all of it was no JSON, and not where it stands.
+            (context, what) = (
+                found,
+                "it is no JSON, or a number in it is too large for its field or has a fraction where none belongs"
+            )
         case .dataCorrupted(let found): (context, what) = (found, found.debugDescription)
         @unknown default: (context, what) = (.init(codingPath: [], debugDescription: ""), "it can't be read")
         }

@@ -14,7 +14,7 @@ struct EventStream {
     /// Writes an event.
     mutating func send(_ value: some Encodable) async throws {
         var buffer = ByteBuffer(string: "data: ")
-        try buffer.writeBytes(APICoding.encoder.encode(value))
+        try buffer.writeBytes(APICoding.sharedEncoder.encode(value))
         buffer.writeStaticString("\n\n")
         try await writer.write(buffer)
     }

@@ -58,20 +58,7 @@ extension SidecarState {
         guard bytes.readableBytes > 0 else {
             throw APIFailure(.badRequest, "the body is empty; it should be a JSON object", code: "invalidInput")
         }
-        let data = Data(buffer: bytes, byteTransferStrategy: .noCopy)
-        do {
-            return try APICoding.decoder.decode(type, from: data)
-        } catch DecodingError.dataCorrupted(let context) where context.codingPath.isEmpty && Self.isJSON(data) {
-            // Foundation's decoder says of such a number that it was no JSON, and not where it stands.
-            throw APIFailure(
-                .badRequest,
-                "the body can't be read: a number is too large for its field, or has a fraction where none belongs",
-                code: "invalidInput")
-        }
-    }
-
-    private static func isJSON(_ data: Data) -> Bool {
-        (try? JSONSerialization.jsonObject(with: data, options: .fragmentsAllowed)) != nil
+        return try APICoding.sharedDecoder.decode(type, from: Data(buffer: bytes, byteTransferStrategy: .noCopy))
     }
 
     /// The same for an object that takes no fields but its own.
@@ -85,7 +72,7 @@ extension SidecarState {
 extension Response {
     /// A value in JSON.
     static func json(_ value: some Encodable, status: HTTPResponse.Status = .ok) -> Response {
-        guard let data = try? APICoding.encoder.encode(value) else {
+        guard let data = try? APICoding.sharedEncoder.encode(value) else {
             // Numbers that are none are the one thing that JSON does not have.
             return Response(status: .internalServerError)
         }

@@ -52,6 +52,7 @@ package final class Sidecar: Sendable {
         }
         state = SidecarState(configuration, caches: caches, tenancy: tenancy, leases: leases)
         sockets = try Self.listen(configuration)
+        for caveat in sockets.compactMap(\.caveat) { log.warning("\(caveat)") }
         for case .unix(let path?) in sockets.map(\.kind) {
             try first.chunkStore.advertise("which answers with --socket \(path)")
         }
