@@ -19,7 +19,7 @@ public struct SidecarBench: Sendable {
         public var tokenPlanRate: Double
         /// Chats at once.
         public var clients: Int
-        /// Seconds of a chat outside of the engine and the queue: median, 99th percentile and mean.
+        /// Seconds of a chat outside of the engine and the queue, waiting for the cache being in the queue: median, 99th percentile and mean.
         public var overheadMedian, overheadTail, overheadMean: Double
         /// Chats a second.
         public var chatRate: Double

@@ -34,7 +34,7 @@ struct EvictionOptionGroup: ParsableArguments {
         completion: .file())
     var recordTrace: String?
 
-    /// Its options, and whether each is given.
+    /// Its options, and whether each differs from what it is when it is left out.
     var given: [(name: String, isGiven: Bool)] {
         [
             ("--policy", policy.name != PolicyKind.value.name), ("--ttl", ttl != nil), ("--quota", !quota.isEmpty),

@@ -43,7 +43,7 @@ struct ModelOptions: ParsableArguments {
         if let threads, !(1...1024).contains(threads) { throw ValidationError("--threads is between 1 and 1024") }
     }
 
-    /// Its options, and whether each is given.
+    /// Its options, and whether each differs from what it is when it is left out.
     var given: [(name: String, isGiven: Bool)] {
         [
             ("--model", model != nil), ("--precision", precision != .auto), ("--threads", threads != nil),

@@ -13,7 +13,7 @@ struct StoreFolderOptions: ParsableArguments {
     @Option(help: "The file with the key that the store is encrypted with.", completion: .file())
     var encryptKeyFile: String?
 
-    /// Its options, and whether each is given.
+    /// Its options, and whether each differs from what it is when it is left out.
     var given: [(name: String, isGiven: Bool)] {
         [("--store", store != StoreOptions.defaultStore), ("--encrypt-key-file", encryptKeyFile != nil)]
     }

@@ -58,7 +58,7 @@ struct StoreOptions: ParsableArguments {
         }
     }
 
-    /// Its options, and whether each is given.
+    /// Its options, and whether each differs from what it is when it is left out.
     var given: [(name: String, isGiven: Bool)] {
         [
             ("--store", store != Self.defaultStore), ("--namespace", namespace != "default"),
