@@ -19,6 +19,8 @@ package struct Closed<Value: ClosedFields>: Decodable {
     }
 }
 
+extension Closed: Sendable where Value: Sendable {}
+
 /// The name of a field, whatever it is.
 struct FieldName: CodingKey {
     var stringValue: String

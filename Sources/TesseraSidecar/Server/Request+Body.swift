@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
+internal import Dispatch
 internal import Foundation
 internal import HTTPTypes
 internal import Hummingbird
@@ -46,7 +47,7 @@ extension SidecarState {
 
     /// A request's body as a value in JSON. What it takes is counted as it comes, so that one who only says that he will
     /// send much takes nothing from others.
-    func body<Value: Decodable>(
+    func body<Value: Decodable & Sendable>(
         _ type: Value.Type, _ request: Request, _ context: SidecarContext
     ) async throws -> Value {
         var held = 0
@@ -58,11 +59,21 @@ extension SidecarState {
         guard bytes.readableBytes > 0 else {
             throw APIFailure(.badRequest, "the body is empty; it should be a JSON object", code: "invalidInput")
         }
-        return try APICoding.sharedDecoder.decode(type, from: Data(buffer: bytes, byteTransferStrategy: .noCopy))
+        let data = Data(buffer: bytes, byteTransferStrategy: .noCopy)
+        guard data.count > Self.largeBody else { return try APICoding.sharedDecoder.decode(type, from: data) }
+        // It takes seconds, and the cooperative pool has no thread to spare for that long.
+        return try await withCheckedThrowingContinuation { caller in
+            Self.largeBodies.async {
+                caller.resume(with: Result { try APICoding.sharedDecoder.decode(type, from: data) })
+            }
+        }
     }
 
+    private static let largeBodies = DispatchQueue(label: "tessera.large-bodies")
+    private static let largeBody = 256 << 10
+
     /// The same for an object that takes no fields but its own.
-    func body<Value: ClosedFields>(
+    func body<Value: ClosedFields & Sendable>(
         _ type: Value.Type, _ request: Request, _ context: SidecarContext
     ) async throws -> Value {
         try await body(Closed<Value>.self, request, context).value
