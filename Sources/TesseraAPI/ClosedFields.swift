@@ -39,7 +39,8 @@ extension KeyedDecodingContainer<FieldName> {
     }
 }
 
-/// The compiler's own decoding of the types around closed ones comes by here.
+/// The compiler's own decoding of the types around closed ones comes by here: whatever form such a field has, lest one be
+/// open without a word.
 extension KeyedDecodingContainer {
     func decode<Value: ClosedFields>(_ type: Value.Type, forKey key: Key) throws -> Value {
         try decode(Closed<Value>.self, forKey: key).value

@@ -14,15 +14,15 @@ import Testing
     }
 
     @Test(arguments: [
-        (["ask", "q", "--docs", "d"], ["--store", "/tmp/s"]), (["ask", "q", "--docs", "d"], ["--precision", "fp32"]),
+        (["ask", "q", "--docs", "d"], ["--store", "s"]), (["ask", "q", "--docs", "d"], ["--precision", "fp32"]),
         (["ask", "q", "--docs", "d"], ["--threads", "2"]), (["warm", "d"], ["--model", "m"]),
         (["warm", "d"], ["--disk-cap", "2GB"]), (["warm", "d"], ["--policy", "lru"]), (["warm", "d"], ["--prune"]),
-        (["store", "ls"], ["--store", "/tmp/s"]), (["store", "show", "abcdef"], ["--encrypt-key-file", "k"]),
-        (["store", "pin", "abcdef"], ["--store", "/tmp/s"]), (["store", "rm", "abcdef"], ["--dry-run"]),
-        (["store", "stats"], ["--store", "/tmp/s"]), (["store", "digest"], ["--namespace", "n"]),
+        (["store", "ls"], ["--store", "s"]), (["store", "show", "abcdef"], ["--encrypt-key-file", "k"]),
+        (["store", "pin", "abcdef"], ["--store", "s"]), (["store", "rm", "abcdef"], ["--dry-run"]),
+        (["store", "stats"], ["--store", "s"]), (["store", "digest"], ["--namespace", "n"]),
     ])
     func `an option of one's own store beside a server's socket`(command: [String], option: [String]) throws {
-        let run = try CommandRun(command + ["--socket", "/tmp/no-such-socket"] + option)
+        let run = try CommandRun(command + ["--socket", "no-such.sock"] + option)
         #expect(run.status == 64)
         #expect(run.errors.contains(option[0]) && run.errors.contains("--socket"))
     }

@@ -46,6 +46,7 @@ struct ThreadTeam {
     /// - Parameter steps: Multiplications with their additions, of which a thread does ten in a nanosecond at the least.
     func isShared(_ steps: Int) -> Bool { threads > 1 && steps >= leastSteps }
 
+    /// Several times what waking takes, at the rate that ``isShared(_:)`` goes by.
     static let usualLeastSteps = 1 << 22
     /// What a number counts as that goes through a norm, a rotation or the like.
     private static let numberSteps = 8

@@ -69,15 +69,15 @@ extension SidecarState {
         }
     }
 
-    private static let largeBodies = DispatchQueue(label: "tessera.large-bodies")
-    private static let largeBody = 256 << 10
-
     /// The same for an object that takes no fields but its own.
     func body<Value: ClosedFields & Sendable>(
         _ type: Value.Type, _ request: Request, _ context: SidecarContext
     ) async throws -> Value {
         try await body(Closed<Value>.self, request, context).value
     }
+
+    private static let largeBodies = DispatchQueue(label: "tessera.large-bodies")
+    private static let largeBody = 256 << 10
 }
 
 extension Response {
