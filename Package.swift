@@ -34,6 +34,7 @@ let package = Package(
         .systemLibrary(name: "COneDNN", providers: [.apt(["libdnnl-dev"])]),
         .target(name: "CText", dependencies: ["CXML2"], linkerSettings: [.linkedLibrary("icuuc")]),
         .systemLibrary(name: "CXML2", pkgConfig: "libxml-2.0", providers: [.apt(["libxml2-dev"])]),
+        .systemLibrary(name: "CPNG", pkgConfig: "libpng", providers: [.apt(["libpng-dev"])]),
         .systemLibrary(name: "CCMark", pkgConfig: "libcmark", providers: [.apt(["libcmark-dev"])]),
         .target(name: "CSuite"),
         .target(name: "CDocuments", exclude: ["openapi.json"]),
@@ -58,6 +59,7 @@ let package = Package(
             ],
             exclude: ["Format.md"]),
         .target(name: "TesseraReuse", dependencies: ["TesseraKV"]),
+        .target(name: "TesseraCompression", dependencies: ["TesseraKV", "COpenBLAS"]),
         .target(name: "TesseraPolicyTesting", dependencies: ["TesseraEviction", "TesseraKV"]),
         .target(
             name: "TesseraRetrieval",
@@ -65,7 +67,7 @@ let package = Package(
         .target(
             name: "Tessera",
             dependencies: [
-                "CSuite", "TesseraEviction", "TesseraKV", "TesseraRuntime", "TesseraStore", "TesseraReuse",
+                "CPNG", "CSuite", "TesseraCompression", "TesseraEviction", "TesseraKV", "TesseraRuntime", "TesseraStore", "TesseraReuse",
                 "TesseraRetrieval",
                 .product(name: "Logging", package: "swift-log"),
             ]),
@@ -102,14 +104,14 @@ let package = Package(
         .target(
             name: "TesseraBench",
             dependencies: [
-                "CFiles", "Tessera", "TesseraAPI", "TesseraEviction", "TesseraKV", "TesseraReuse", "TesseraRetrieval",
+                "CFiles", "Tessera", "TesseraAPI", "TesseraCompression", "TesseraEviction", "TesseraKV", "TesseraReuse", "TesseraRetrieval",
                 "TesseraRuntime", "TesseraStore",
             ]),
         .executableTarget(
             name: "TesseraCLI",
             dependencies: [
-                "Tessera", "TesseraAPI", "TesseraBench", "TesseraClient", "TesseraEviction", "TesseraKV",
-                "TesseraRetrieval", "TesseraReuse", "TesseraRuntime", "TesseraSidecar", "TesseraStore",
+                "Tessera", "TesseraAPI", "TesseraBench", "TesseraClient", "TesseraCompression", "TesseraEviction",
+                "TesseraKV", "TesseraRetrieval", "TesseraReuse", "TesseraRuntime", "TesseraSidecar", "TesseraStore",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
                 .product(name: "Logging", package: "swift-log"),
             ]),
@@ -142,14 +144,18 @@ let package = Package(
         .testTarget(
             name: "TesseraEvictionTests",
             dependencies: ["TesseraEviction", "TesseraKV", "TesseraPolicyTesting", "TesseraTestSupport"]),
+        .testTarget(
+            name: "TesseraCompressionTests", dependencies: ["TesseraCompression", "TesseraKV", "TesseraTestSupport"]),
         .testTarget(name: "TesseraReuseTests", dependencies: ["TesseraReuse", "TesseraTestSupport"]),
         .testTarget(
             name: "TesseraTests",
             dependencies: [
-                "Tessera", "TesseraKV", "TesseraRetrieval", "TesseraReuse", "TesseraRuntime", "TesseraStore",
-                "TesseraTestSupport", "CKernels",
+                "Tessera", "TesseraCompression", "TesseraKV", "TesseraRetrieval", "TesseraReuse", "TesseraRuntime",
+                "TesseraStore", "TesseraTestSupport", "CKernels",
             ]),
-        .testTarget(name: "TesseraBenchTests", dependencies: ["Tessera", "TesseraBench", "TesseraTestSupport"]),
+        .testTarget(
+            name: "TesseraBenchTests",
+            dependencies: ["Tessera", "TesseraBench", "TesseraCompression", "TesseraKV", "TesseraTestSupport"]),
         .testTarget(
             name: "TesseraSidecarTests",
             dependencies: [

@@ -15,6 +15,7 @@ packages=(
     libxml2-dev     # text of HTML documents
     libicu-dev      # borders of sentences
     libcmark-dev    # text of Markdown documents
+    libpng-dev      # screenshots
     libsystemd-dev  # readiness, watchdog and sockets of systemd
     libacl1-dev     # who may read a lease's file
     "$@"

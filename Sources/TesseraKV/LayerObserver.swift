@@ -16,6 +16,11 @@ public struct LayerNeeds: Sendable, Hashable {
     /// The slots of the rows whose attention probabilities are wanted; empty for none. It costs a second pass over
     /// their scores.
     public var attentionOf: [Int]
+    /// The slots of the rows whose attention is to be added up, key by key; empty for none. It costs a second pass over
+    /// their scores, without the values.
+    public var receivedFrom: [Int]
+    /// The rows whose attention is wanted over a part of the keys, beside that over all of them; nil for none.
+    public var ablation: AblationNeeds?
     /// The rows and segments whose attention masses are wanted; nil for none. It costs a second pass over their scores,
     /// without the values.
     public var masses: AttentionMassNeeds?
@@ -23,7 +28,8 @@ public struct LayerNeeds: Sendable, Hashable {
     /// Asks for some of it.
     public init(
         keysAndValues: Bool = false, queries: Bool = false, residualNorms: Bool = false, displaced: Bool = false,
-        attentionAtSelection: [Int] = [], attentionOf: [Int] = [], masses: AttentionMassNeeds? = nil
+        attentionAtSelection: [Int] = [], attentionOf: [Int] = [], receivedFrom: [Int] = [],
+        ablation: AblationNeeds? = nil, masses: AttentionMassNeeds? = nil
     ) {
         self.keysAndValues = keysAndValues
         self.queries = queries
@@ -31,6 +37,8 @@ public struct LayerNeeds: Sendable, Hashable {
         self.displaced = displaced
         self.attentionAtSelection = attentionAtSelection
         self.attentionOf = attentionOf
+        self.receivedFrom = receivedFrom
+        self.ablation = ablation
         self.masses = masses
     }
 
@@ -49,6 +57,20 @@ public struct AttentionMassNeeds: Sendable, Hashable {
     public init(rows: [Int], segments: [Range<Int>]) {
         self.rows = rows
         self.segments = segments
+    }
+}
+
+/// Whose attention is to be computed over a part of the keys too.
+public struct AblationNeeds: Sendable, Hashable {
+    /// The slots of the rows.
+    public var rows: [Int]
+    /// The slots of the keys that are left, ascending.
+    public var kept: [Int]
+
+    /// Asks for the attention of `rows` over `kept`.
+    public init(rows: [Int], kept: [Int]) {
+        self.rows = rows
+        self.kept = kept
     }
 }
 
@@ -101,7 +123,8 @@ public struct LayerAttention: Sendable {
     public var layer: Int
     /// The slots of the chosen rows that are computed in this layer, ascending.
     public var slots: [Int]
-    /// Probabilities, (chosen row, query head, key slot); 0 where the mask hides a key.
+    /// Probabilities, (chosen row, query head, key slot); 0 where the mask hides a key. Over a pressed buffer keys are the
+    /// layer's rows.
     public var probabilities: [Float]
 
     /// Makes an attention view of all its parts.
@@ -109,6 +132,46 @@ public struct LayerAttention: Sendable {
         self.layer = layer
         self.slots = slots
         self.probabilities = probabilities
+    }
+}
+
+/// The attention that each key gets from chosen rows in one layer.
+public struct LayerReceived: Sendable {
+    /// The layer, from 0.
+    public var layer: Int
+    /// The slots of the chosen rows that are computed in this layer, ascending.
+    public var slots: [Int]
+    /// The sum of probabilities over the rows, (query head, key slot).
+    public var sums: [Float]
+    /// The highest of them, (query head, key slot).
+    public var peaks: [Float]
+
+    /// Makes a view of all its parts.
+    public init(layer: Int, slots: [Int], sums: [Float], peaks: [Float]) {
+        self.layer = layer
+        self.slots = slots
+        self.sums = sums
+        self.peaks = peaks
+    }
+}
+
+/// What the attention block of a layer gives for chosen rows, over all keys and over a part of them.
+public struct LayerAblation: Sendable {
+    /// The layer, from 0.
+    public var layer: Int
+    /// The slots of the chosen rows that are computed in this layer, ascending.
+    public var slots: [Int]
+    /// What is added to the residual stream, (row, model width).
+    public var full: [Float]
+    /// What would be added if there were no other keys than those that are left, (row, model width).
+    public var ablated: [Float]
+
+    /// Makes a view of all its parts.
+    public init(layer: Int, slots: [Int], full: [Float], ablated: [Float]) {
+        self.layer = layer
+        self.slots = slots
+        self.full = full
+        self.ablated = ablated
     }
 }
 
@@ -142,7 +205,8 @@ public struct LayerMasses: Sendable {
 /// Watches a partial prefill layer by layer and may narrow the set of rows that goes on.
 ///
 /// This is the seam through which chunks are streamed in, captured and selected. All calls come from the computing
-/// thread, in the order `needs`, `layerBegins`, `select`, `layerAttended`, `layerWeighed`, for layer 0, 1, 2 …
+/// thread, in the order `needs`, `layerBegins`, `select`, `layerAttended`, `layerReceived`, `layerAblated`, `layerWeighed`,
+/// for layer 0, 1, 2 …
 public protocol LayerObserver: AnyObject {
     /// What the observer wants to see of `layer`.
     func needs(of layer: Int) -> LayerNeeds
@@ -160,6 +224,12 @@ public protocol LayerObserver: AnyObject {
     /// Called after the attention of a layer of which ``LayerNeeds/attentionOf`` was asked.
     func layerAttended(_ attention: LayerAttention) throws(TesseraError)
 
+    /// Called after the attention of a layer of which ``LayerNeeds/receivedFrom`` was asked.
+    func layerReceived(_ received: LayerReceived) throws(TesseraError)
+
+    /// Called after the attention of a layer of which ``LayerNeeds/ablation`` was asked.
+    func layerAblated(_ ablation: LayerAblation) throws(TesseraError)
+
     /// Called after the attention of a layer of which ``LayerNeeds/masses`` was asked.
     func layerWeighed(_ masses: LayerMasses) throws(TesseraError)
 }
@@ -173,6 +243,10 @@ extension LayerObserver {
     public func select(_ projection: LayerProjection) throws(TesseraError) -> [Int]? { nil }
     /// By default ignored.
     public func layerAttended(_ attention: LayerAttention) throws(TesseraError) {}
+    /// By default ignored.
+    public func layerReceived(_ received: LayerReceived) throws(TesseraError) {}
+    /// By default ignored.
+    public func layerAblated(_ ablation: LayerAblation) throws(TesseraError) {}
     /// By default ignored.
     public func layerWeighed(_ masses: LayerMasses) throws(TesseraError) {}
 }

@@ -11,6 +11,12 @@ public protocol ModelRuntime: AnyObject, Sendable {
     /// The model's own tokenizer.
     var tokenizer: any Tokenizer { get }
 
+    /// What a screenshot becomes: one embedding for each patch of it, row by row, (patch, model width).
+    ///
+    /// - Throws: ``TesseraError`` of code `unsupported` where the model sees no screenshots, `invalidInput` for one of a
+    ///   size that it doesn't see.
+    func embeddings(of frame: Frame) throws(TesseraError) -> [Float]
+
     /// Computes the rows of `call` over `buffer` (see ``PartialPrefill``).
     ///
     /// Decoding is the same call with one row. On error the fresh rows of the buffer are undefined; rows that the
@@ -38,6 +44,11 @@ public protocol ModelRuntime: AnyObject, Sendable {
 }
 
 extension ModelRuntime {
+    /// None: the model reads text alone.
+    public func embeddings(of frame: Frame) throws(TesseraError) -> [Float] {
+        throw TesseraError(.unsupported, "\(model.name) reads text alone; screenshots need a model that sees them")
+    }
+
     /// One step after the other.
     public func decode(_ steps: [DecodeStep]) throws(TesseraError) -> [Float] {
         var logits: [Float] = []

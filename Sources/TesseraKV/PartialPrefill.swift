@@ -13,6 +13,22 @@ public struct PartialPrefill: Sendable {
         case tokens([TokenID])
         /// Embeddings of shape (row, model width), for input that is not text.
         case embeddings([Float])
+        /// Token ids, one per row, but for runs of rows that take embeddings, (row, model width), in their place.
+        case mixed([TokenID], [EmbeddedRows])
+    }
+
+    /// A run of rows that embeddings enter.
+    public struct EmbeddedRows: Sendable {
+        /// The rows, by their place in the call.
+        public var rows: Range<Int>
+        /// (row, model width).
+        public var embeddings: [Float]
+
+        /// A run with its embeddings.
+        public init(_ rows: Range<Int>, _ embeddings: [Float]) {
+            self.rows = rows
+            self.embeddings = embeddings
+        }
     }
 
     /// Which rows' logits are wanted.

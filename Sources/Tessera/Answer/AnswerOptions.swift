@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
+public import TesseraCompression
 public import TesseraRuntime
 
 /// How an answer is computed and written.
@@ -11,6 +12,9 @@ public struct AnswerOptions: Sendable {
     public var kind: String?
     /// Whether `assembly` may be used though the model's quality gate has not passed it.
     public var ungated: Bool
+    /// Shrinks the prompt's keys and values before the answer is written; nil to keep them whole. A prompt of fewer tokens
+    /// than the press would keep stays whole.
+    public var press: PressPlan?
     /// How tokens are drawn.
     public var sampling: SamplingOptions
     /// The most tokens that an answer has.
@@ -22,12 +26,14 @@ public struct AnswerOptions: Sendable {
 
     /// Makes options; each has a default.
     public init(
-        assembly: Assembly? = nil, kind: String? = nil, ungated: Bool = false, sampling: SamplingOptions = .greedy,
+        assembly: Assembly? = nil, kind: String? = nil, ungated: Bool = false, press: PressPlan? = nil,
+        sampling: SamplingOptions = .greedy,
         maximumTokens: Int = 256, stops: [String] = [], keepsMisses: Bool = true
     ) {
         self.assembly = assembly
         self.kind = kind
         self.ungated = ungated
+        self.press = press
         self.sampling = sampling
         self.maximumTokens = maximumTokens
         self.stops = stops

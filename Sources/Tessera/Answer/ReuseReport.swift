@@ -26,6 +26,8 @@ public struct ReuseReport: Sendable, Codable, Equatable {
         public var prefill = 0.0
         /// The part of `prefill` that waited for stored KV to be placed.
         public var stall = 0.0
+        /// The part of `prefill` in which a press scored, picked and copied.
+        public var press = 0.0
         /// Everything after the first token.
         public var decode = 0.0
     }
@@ -78,6 +80,9 @@ public struct ReuseReport: Sendable, Codable, Equatable {
     public var timeToFirstToken = 0.0
     /// Seconds by stage.
     public var stages = Stages()
+
+    /// What a press left of the prompt's keys and values; nil where they stayed whole.
+    public var pressed: PressReport?
 
     /// Why it came about so.
     public var explanation = Explanation()

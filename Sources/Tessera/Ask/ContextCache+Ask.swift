@@ -30,6 +30,11 @@ public struct SourcedAnswer: Sendable {
     public var answer: Answer
     /// The chunks in prompt order.
     public var sources: [RetrievedChunk]
+
+    /// An answer with its chunks.
+    public init(answer: Answer, sources: [RetrievedChunk]) {
+        (self.answer, self.sources) = (answer, sources)
+    }
 }
 
 extension ContextCache {

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
+internal import TesseraCompression
 internal import TesseraKV
 internal import TesseraReuse
 
@@ -25,6 +26,8 @@ struct AssembledRequest: Sendable {
     var focuses = false
     /// Whether tokens are picked by stored scores.
     var goesByScores = false
+    /// What embeddings take the place of the ids: the patches of screenshots.
+    var frames: [FrameSlots] = []
     let streamer: LayerStreamer
 
     /// What came of running the prompt.
@@ -34,6 +37,8 @@ struct AssembledRequest: Sendable {
         var deviations: [Int: Float]
         /// The candidates that were picked there.
         var selected: Set<Int>
+        /// What a press left of the prompt; nil where it stayed whole.
+        var pressed: PressedPrompt?
         /// Seconds for all of it.
         var seconds: Double
         /// Seconds that the computation waited for stored KV.
@@ -42,7 +47,8 @@ struct AssembledRequest: Sendable {
 
     /// Runs the planned tokens through the model.
     func prefill(
-        _ runtime: any ModelRuntime, logits: PartialPrefill.Logits, report: inout ReuseReport
+        _ runtime: any ModelRuntime, logits: PartialPrefill.Logits, press: PressPlan? = nil, answerRoom: Int = 0,
+        report: inout ReuseReport
     ) throws(TesseraError) -> Outcome {
         defer { streamer.drain() }
         var watch = Stopwatch()
@@ -54,7 +60,18 @@ struct AssembledRequest: Sendable {
             plan.computed = Set(plan.computed + read).sorted()
         }
         let observer = AssemblyObserver(plan: plan, streamer: streamer, model: runtime.model, focuses: focuses)
-        let output = try runtime.prefill(call(plan.computed, logits), over: buffer, observer: observer)
+        var scene: PressScene?
+        if let press { scene = try self.scene(of: press, plan, runtime.model) }
+        var watching: (any LayerObserver) = observer
+        var scoring: PressObserver?
+        var scores: [TokenScores] = []
+        if let press, let scene, !press.press.needs.repetition {
+            let pressing = PressObserver(observer, needs: press.press.needs, scene: scene, buffer: buffer) {
+                (view) throws(TesseraError) in scores.append(try press.press.scores(of: view))
+            }
+            (watching, scoring) = (pressing, pressing)
+        }
+        let output = try runtime.prefill(call(plan.computed, logits), over: buffer, observer: watching)
         report.computedTokenLayers += output.computedRows.reduce(0, +)
         report.focusedContexts = observer.focused?.count
         if focuses {
@@ -66,9 +83,20 @@ struct AssembledRequest: Sendable {
                 computedReused: rows.map { max(0, $0 - others) }, reused: plan.reusedTokens)
         }
         report.stages.stall = observer.stall.seconds
+        let seconds = watch.lap()
+        var pressed: PressedPrompt?
+        if let press, let scene {
+            try scoring?.finish()
+            let result = try PressedPrompt(
+                press, scene, scores: scoring == nil ? nil : scores, ids: ids, over: buffer, room: answerRoom, runtime)
+            report.pressed = PressReport(press, result, layout: buffer.layout)
+            report.computedTokenLayers += result.rows
+            report.stages.press = watch.lap()
+            pressed = result
+        }
         return Outcome(
-            output: output, deviations: observer.deviations, selected: observer.selected, seconds: watch.lap(),
-            stall: observer.stall.seconds)
+            output: output, deviations: observer.deviations, selected: observer.selected, pressed: pressed,
+            seconds: seconds, stall: observer.stall.seconds)
     }
 
     /// Lets tokens follow the prompt; they are computed with it. The buffer must have room for them.
@@ -82,8 +110,16 @@ struct AssembledRequest: Sendable {
 
     private func call(_ slots: [Int], _ logits: PartialPrefill.Logits) -> PartialPrefill {
         PartialPrefill(
-            input: .tokens(slots.map { ids[$0] }), slots: slots, keyCount: ids.count, logits: logits,
-            parallel: parallel)
+            input: frames.input(ids, at: slots), slots: slots, keyCount: ids.count, logits: logits, parallel: parallel)
+    }
+
+    /// What a press sees of this prompt whatever the layer.
+    private func scene(
+        of press: PressPlan, _ plan: AssemblyPlan, _ model: ModelDescription
+    ) throws(TesseraError) -> PressScene {
+        PressScene(
+            model: model, positions: Array(buffer.positions[..<ids.count]), computed: plan.computed,
+            budget: try press.budget.count(of: ids.count), segments: frames.segments(tokens: ids.count))
     }
 
     /// The candidates that the question reads most in the last layer, over the KV as it is stored, and the rows that

@@ -2,6 +2,7 @@
 
 internal import Logging
 internal import Synchronization
+internal import TesseraCompression
 public import TesseraKV
 internal import TesseraReuse
 package import TesseraRuntime
@@ -69,7 +70,9 @@ extension ContextCache {
     ) async throws(TesseraError) -> StartedAnswer {
         var watch = start
         let waited = watch.lap()
-        let (assembly, gating, reason) = try gatedAssembly(options)
+        let (assembly, gating, reason) = try gatedAssembly(options, framed: !tokens.frames.isEmpty)
+        if let press = options.press { try check(press, with: assembly, frames: !tokens.frames.isEmpty) }
+        let press = options.press.flatMap { presses($0, tokens: tokens.ids.count) ? $0 : nil }
         recordTrace(of: tokens)
         var report = ReuseReport(assembly)
         report.explanation.reason = reason
@@ -81,12 +84,13 @@ extension ContextCache {
         defer { turn.finishComputing() }
         report.stages.queue = waited + watch.lap()
         let (request, outcome) = try await prefill(
-            tokens, as: assembly, room: room, gating: gating, logits: .last, turn: turn, watch: &watch,
+            tokens, as: assembly, room: room, gating: gating, logits: .last, press: press, turn: turn, watch: &watch,
             report: &report)
         turn.finishComputing()
         let repair = DecodeRepair(request, after: outcome, assembly: assembly, model: model)
         var generator = TokenGenerator(
-            runtime, over: request.buffer, after: outcome.output.logits, slot: request.ids.count,
+            runtime, over: outcome.pressed?.buffer ?? request.buffer, after: outcome.output.logits,
+            slot: request.ids.count,
             position: request.nextPosition, sampling: options.sampling,
             limits: .init(maximum: room, stopTexts: options.stops), parallel: request.parallel, companion: repair)
         let first = try generator.next()
@@ -94,7 +98,7 @@ extension ContextCache {
         report.timeToFirstToken = watch.total
         return StartedAnswer(
             first: first, report: report, draft: AnswerDraft(generator, repair), prompt: tokens, request: request,
-            outcome: outcome, turn: turn, teaches: heldChunks.isEmpty,
+            outcome: outcome, turn: turn, teaches: heldChunks.isEmpty && press == nil,
             // What the built-in engine computes is not the other runtime's.
             keepsMisses: options.keepsMisses && producer == nil)
     }
@@ -207,23 +211,27 @@ extension ContextCache {
     /// everything is begun again without it, before anybody has seen any of it.
     private func prefill(
         _ tokens: PromptTokens, as assembly: Assembly, room: Int, reusesPrefix: Bool = true,
-        gating: Gating = .ungated, logits: PartialPrefill.Logits, turn: Turn, watch: inout Stopwatch,
-        report: inout ReuseReport
+        gating: Gating = .ungated, logits: PartialPrefill.Logits, press: PressPlan? = nil, turn: Turn,
+        watch: inout Stopwatch, report: inout ReuseReport
     ) async throws(TesseraError) -> (AssembledRequest, AssembledRequest.Outcome) {
         let encoded = try await encodeMissing(of: tokens, as: assembly, turn: turn)
         report.stages.prefill += watch.lap()
         var distrusted: Set<ChunkKey> = []
+        let pressRoom = try pressRoom(press, for: tokens.ids)
         while true {
             var attempt = report
             let request = try assemble(
-                tokens, as: assembly, room: room, reusesPrefix: reusesPrefix, gating: gating, encoded: encoded,
+                tokens, as: assembly, room: max(room, pressRoom), reusesPrefix: reusesPrefix, gating: gating,
+                encoded: encoded,
                 distrusting: distrusted, report: &attempt)
             _ = watch.lap()
             do throws(TesseraError) {
                 let (planned, runtime) = (attempt, runtime)
                 let (outcome, run) = try await turn.compute { () throws(TesseraError) in
                     var run = planned
-                    return (try request.prefill(runtime, logits: logits, report: &run), run)
+                    let outcome = try request.prefill(
+                        runtime, logits: logits, press: press, answerRoom: room, report: &run)
+                    return (outcome, run)
                 }
                 report = run
                 return (request, outcome)

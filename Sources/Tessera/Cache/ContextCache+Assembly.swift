@@ -122,7 +122,8 @@ extension ContextCache {
         if case .storedScore(let options) = selector { (focuses, goesByScores) = (options.focuses, true) }
         return AssembledRequest(
             ids: tokens.ids, buffer: buffer, plan: plan, nextPosition: Int32(tokens.ids.count), misses: misses,
-            hasPrefix: prefix != nil, focuses: focuses, goesByScores: goesByScores, streamer: streamer)
+            hasPrefix: prefix != nil, focuses: focuses, goesByScores: goesByScores, frames: tokens.frames,
+            streamer: streamer)
     }
 
     /// Which of a context's stored KVs is used, loaded; none where it is to be computed.

@@ -29,7 +29,7 @@ public actor ContextCache {
 
     /// The runtime that computed the KV that is kept here, where that is another one; nil for ``runtime``.
     nonisolated let producer: String?
-    let runtime: any ModelRuntime
+    package nonisolated let runtime: any ModelRuntime
     let store: ChunkStore
     /// Shares the runtime out among requests.
     package nonisolated let scheduler: RequestScheduler
@@ -184,8 +184,12 @@ public actor ContextCache {
     }
 
     /// A prompt's ids, laid out as this model wants it.
-    nonisolated func promptTokens(_ prompt: Prompt) throws(TesseraError) -> PromptTokens {
-        PromptTokens(prompt, layout: try layouts.layout(of: prompt), tokenizer: tokenizer)
+    package nonisolated func promptTokens(_ prompt: Prompt) throws(TesseraError) -> PromptTokens {
+        var screenshots: [[Float]] = []
+        for case .frame(let frame) in prompt.contexts { screenshots.append(try runtime.embeddings(of: frame)) }
+        return PromptTokens(
+            prompt, layout: try layouts.layout(of: prompt), tokenizer: tokenizer, screenshots: screenshots,
+            width: model.width)
     }
 
     /// The ids that a prompt becomes: laid out by the prompt template, behind the beginning-of-sequence token where the

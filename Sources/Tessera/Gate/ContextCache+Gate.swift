@@ -91,9 +91,18 @@ extension ContextCache {
     }
 
     /// The assembly of a request, as far as the gate decides it.
-    func gatedAssembly(_ options: AnswerOptions) throws(TesseraError) -> (
+    ///
+    /// - Parameter framed: Whether the prompt shows screenshots.
+    func gatedAssembly(_ options: AnswerOptions, framed: Bool = false) throws(TesseraError) -> (
         assembly: Assembly, gating: Gating, reason: String
     ) {
+        guard !framed else {
+            guard options.assembly ?? .exact == .exact else {
+                throw TesseraError(
+                    .unsupported, "screenshots are computed with their prompt; ask with --assembly exact")
+            }
+            return (.exact, .ungated, "screenshots are computed with their prompt")
+        }
         if let wanted = options.assembly {
             guard wanted != .exact, !options.ungated else { return (wanted, .ungated, "it was asked for") }
             guard gateRecord()?.passes(wanted, kind: options.kind) == true else {

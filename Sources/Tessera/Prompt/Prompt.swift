@@ -12,6 +12,8 @@ public struct Prompt: Sendable, Equatable {
         case text(String)
         /// Token ids of the model's vocabulary.
         case tokens([TokenID])
+        /// A screenshot, for models that see them: one token for each of its patches.
+        case frame(Frame)
 
         /// Bytes of text that have to become ids.
         var textBytes: Int {
@@ -63,6 +65,23 @@ public struct Prompt: Sendable, Equatable {
         self.contexts = contexts
         self.question = question
     }
+
+    /// A prompt of screenshots, each behind its name and in front of a line feed.
+    ///
+    /// - Parameter label: The name of a screenshot; `{n}` becomes its number, from 1.
+    public init(
+        system: String? = nil, frames: [Frame], label: String = "Screen {n}:\n", question: String
+    ) {
+        let contexts = frames.enumerated().flatMap { index, frame in
+            [
+                Segment.text(label.replacing("{n}", with: "\(index + 1)")), .frame(frame), .text("\n"),
+            ]
+        }
+        self.init(system: system.map { .text($0) }, contexts: contexts, question: .text(question))
+    }
+
+    /// Whether the prompt shows anything.
+    var hasFrames: Bool { contexts.contains { if case .frame = $0 { true } else { false } } }
 
     /// Bytes of text that have to become ids.
     var textBytes: Int {

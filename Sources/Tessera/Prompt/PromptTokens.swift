@@ -4,10 +4,13 @@ package import TesseraKV
 
 /// A prompt as the model reads it: one run of ids, and where its parts lie in it.
 package struct PromptTokens: Sendable, Equatable {
-    /// All ids, positions 0 … n−1.
+    /// All ids, positions 0 … n−1; −1 where a patch of a screenshot stands.
     package internal(set) var ids: [TokenID] = []
     /// The places of the contexts that are not empty, in prompt order.
-    var contexts: [Range<Int>] = []
+    package var contexts: [Range<Int>] = []
+
+    /// The screenshots, in prompt order.
+    package var frames: [FrameSlots] = []
 
     /// Whether its beginning is worth a prefix record: one that ends in a conversation does not come again.
     var hasLastingPrefix = true
@@ -27,7 +30,15 @@ package struct PromptTokens: Sendable, Equatable {
     ///
     /// The beginning-of-sequence token stands in front exactly once: it is added where the model wants it and the
     /// layout did not write it.
-    init(_ prompt: Prompt, layout: PromptLayout, tokenizer: any Tokenizer) {
+    ///
+    /// - Parameters:
+    ///   - screenshots: The embeddings of the prompt's screenshots, in order, each of shape (patch, model width). With one
+    ///     among them, no context is taken for a chunk: what is stored of a chunk knows no screenshots.
+    ///   - width: That of the model.
+    init(
+        _ prompt: Prompt, layout: PromptLayout, tokenizer: any Tokenizer, screenshots: [[Float]] = [], width: Int = 1
+    ) {
+        var screenshots = screenshots[...]
         hasLastingPrefix = prompt.turns.isEmpty
         for piece in layout.pieces {
             switch piece {
@@ -39,14 +50,20 @@ package struct PromptTokens: Sendable, Equatable {
                 contextsStart = ids.count
                 for context in prompt.contexts {
                     let start = ids.count
-                    ids += Self.encode(context, tokenizer)
-                    if start < ids.count { contexts.append(start..<ids.count) }
+                    if case .frame = context, let embeddings = screenshots.popFirst() {
+                        ids += Array(repeating: -1, count: embeddings.count / width)
+                        frames.append(FrameSlots(slots: start..<ids.count, embeddings: embeddings))
+                    } else {
+                        ids += Self.encode(context, tokenizer)
+                        if start < ids.count, !prompt.hasFrames { contexts.append(start..<ids.count) }
+                    }
                 }
             }
         }
         if tokenizer.addsBeginning, let beginning = tokenizer.beginning, ids.first != beginning {
             ids.insert(beginning, at: 0)
             contexts = contexts.map { $0.lowerBound + 1..<$0.upperBound + 1 }
+            frames = frames.map { $0.shifted }
             contextsStart = contextsStart.map { $0 + 1 }
         }
     }
@@ -55,6 +72,8 @@ package struct PromptTokens: Sendable, Equatable {
         switch segment {
         case .text(let text): tokenizer.encode(text, special: false)
         case .tokens(let ids): ids
+        // A layout has no place for one outside of the contexts.
+        case .frame: []
         }
     }
 }

@@ -271,12 +271,12 @@ extension Selector {
 }
 
 /// Logits of shape (row, vocabulary) row by row.
-private func rows(of logits: [Float], _ vocabulary: Int) -> [ArraySlice<Float>] {
+func rows(of logits: [Float], _ vocabulary: Int) -> [ArraySlice<Float>] {
     stride(from: 0, to: logits.count, by: vocabulary).map { logits[$0..<$0 + vocabulary] }
 }
 
 /// The place of the highest number.
-private func highest(_ numbers: ArraySlice<Float>) -> Int {
+func highest(_ numbers: ArraySlice<Float>) -> Int {
     var best = numbers.startIndex
     for index in numbers.indices where numbers[index] > numbers[best] { best = index }
     return best - numbers.startIndex

@@ -23,13 +23,23 @@ struct Ask: AsyncParsableCommand {
     var question: String
 
     @Option(help: "Files and folders of documents; may be given several times.", completion: .directory)
-    var docs: [String]
+    var docs: [String] = []
+
+    @Option(
+        parsing: .upToNextOption,
+        help: "Screenshots (PNG), the current one last, in the place of documents; for models that see them.",
+        completion: .file(extensions: ["png"]))
+    var frames: [String] = []
+
+    @Option(help: "What stands in front of each screenshot; {n} becomes its number.")
+    var frameLabel = "Screen {n}:\n"
 
     @OptionGroup var socketOptions: SocketOptions
     @OptionGroup var modelOptions: ModelOptions
     @OptionGroup var storeOptions: StoreOptions
     @OptionGroup var chunkOptions: ChunkOptions
     @OptionGroup var assemblyOptions: AssemblyOptions
+    @OptionGroup var pressOptions: PressOptions
 
     @Flag(help: "Use the assembly that is asked for though the model's quality gate has not passed it.")
     var ungated = false
@@ -69,30 +79,52 @@ struct Ask: AsyncParsableCommand {
             throw ValidationError("--limit is between 0 and 10000, --neighbours between 0 and 1000")
         }
         guard question.contains(where: { !$0.isWhitespace }) else { throw ValidationError("the question is empty") }
-        try socketOptions.refuse(modelOptions.given + storeOptions.given)
+        guard docs.isEmpty != frames.isEmpty else {
+            throw ValidationError("ask about documents with --docs, or about screenshots with --frames")
+        }
+        try socketOptions.refuse(
+            modelOptions.given + storeOptions.given + pressOptions.given + (frames.isEmpty ? [] : ["--frames"]))
         guard maxTokens >= 1 else { throw ValidationError("--max-tokens is at least 1") }
     }
 
     func run() async throws {
         if try await socketOptions.withClient(run) != nil { return }
         let cache = try storeOptions.open(modelOptions)
+        guard frames.isEmpty else { return try await askAboutFrames(cache) }
         let index = try cache.documentIndex(options: chunkOptions.value)
         notice(try index.sync(docs, excluding: [storeOptions.store]))
         let options = AskOptions(
-            limit: limit, system: system.isEmpty ? nil : system,
-            answer: AnswerOptions(
-                assembly: await assemblyOptions.value(on: cache), kind: kind, ungated: ungated,
-                sampling: try SamplingOptions(temperature: temperature, topP: topP, seed: assemblyOptions.seed),
-                maximumTokens: maxTokens, stops: stop))
-        let streams = !json
+            limit: limit, system: system.isEmpty ? nil : system, answer: try await answerOptions(cache))
         let result = try await cache.ask(
-            question, of: index.retriever(neighbours: neighbours, under: docs), options: options,
-            onText: { piece in
-                // What can't be written is an error at the end; the answer is computed all the same.
-                if streams { try? Console.write(piece) }
-            })
+            question, of: index.retriever(neighbours: neighbours, under: docs), options: options, onText: stream)
         if result.sources.isEmpty { Notices.say("no chunk fits the question: the model answered without any") }
         try show(result)
+    }
+
+    /// Asks about screenshots, which are computed with the prompt.
+    private func askAboutFrames(_ cache: ContextCache) async throws {
+        let prompt = Prompt(
+            system: system.isEmpty || system == AskOptions.defaultSystem ? nil : system,
+            frames: try frames.map { try Frame(png: $0) }, label: frameLabel, question: question)
+        let answer = try await cache.answer(prompt, options: try await answerOptions(cache), onText: stream)
+        try show(SourcedAnswer(answer: answer, sources: []))
+    }
+
+    private func answerOptions(_ cache: ContextCache) async throws -> AnswerOptions {
+        AnswerOptions(
+            assembly: await assemblyOptions.value(on: cache), kind: kind, ungated: ungated,
+            press: try await pressOptions.value(on: cache),
+            sampling: try SamplingOptions(temperature: temperature, topP: topP, seed: assemblyOptions.seed),
+            maximumTokens: maxTokens, stops: stop)
+    }
+
+    /// Writes the answer as it comes, where it is not written as JSON.
+    private var stream: @Sendable (String) -> Void {
+        let streams = !json
+        return { piece in
+            // What can't be written is an error at the end; the answer is computed all the same.
+            if streams { try? Console.write(piece) }
+        }
     }
 
     private func show(_ result: SourcedAnswer) throws {

@@ -11,7 +11,8 @@ struct Bench: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         abstract: "Measure on this machine.",
         subcommands: [
-            TTFT.self, Quality.self, Trace.self, Plan.self, Engine.self, Warm.self, Memory.self, Store.self,
+            TTFT.self, Quality.self, Compression.self, Trace.self, Plan.self, Engine.self, Warm.self, Memory.self,
+            Store.self,
             Catalog.self, Eviction.self, Speed.self, Sidecar.self,
         ])
 }

@@ -48,6 +48,7 @@ public final class CPUEngine: ModelRuntime {
 
     private let thread: EngineThread
     private let llama: LlamaModel
+    private let patches: PatchEncoder?
 
     /// Opens a model file, with the tokenizer that it describes.
     ///
@@ -77,6 +78,7 @@ public final class CPUEngine: ModelRuntime {
         }
         let configuration = try LlamaConfiguration(file)
         let rotary = try RotaryTable.llama(file, configuration)
+        patches = try PatchEncoder(file, width: configuration.width)
         let thread = EngineThread(name: "tessera-engine")
         llama = try thread.run { _ throws(TesseraError) in
             let team = ThreadTeam(threads: threads, leastSteps: leastSharedSteps ?? ThreadTeam.usualLeastSteps)
@@ -93,6 +95,15 @@ public final class CPUEngine: ModelRuntime {
             vocabulary: llama.weights.vocabulary, contextLength: configuration.contextLength, rotary: rotary,
             precision: precision.rawValue, chatTemplate: try file.stringIfPresent("tokenizer.chat_template"),
             weights: weights)
+    }
+
+    /// The patches of a screenshot; see ``ModelRuntime/embeddings(of:)``.
+    public func embeddings(of frame: Frame) throws(TesseraError) -> [Float] {
+        guard let patches else {
+            throw TesseraError(
+                .unsupported, "\(model.name) reads text alone; screenshots need a model that sees them")
+        }
+        return try patches.embeddings(of: frame)
     }
 
     /// Computes the rows of `call`; see ``ModelRuntime/prefill(_:over:observer:)``.

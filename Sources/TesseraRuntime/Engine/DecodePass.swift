@@ -10,7 +10,6 @@ struct DecodePass {
     private let model: LlamaModel
     private let scratch: LayerScratch
     private let steps: [DecodeStep]
-    private let positions: [[Int32]]  // of all slots of each step's buffer
     private let angles: RotaryAngles
     private let stream: ResidualStream
     private let spans: [[KeyAttention.Span]]
@@ -20,9 +19,7 @@ struct DecodePass {
         self.model = model
         self.scratch = scratch
         self.steps = steps
-        let positions = steps.map(\.buffer.positions)
-        self.positions = positions
-        angles = model.rotary.angles(at: zip(steps, positions).map { $1[$0.slot] })
+        angles = model.rotary.angles(at: steps.map { $0.buffer.positions[$0.slot] })
         stream = try ResidualStream(model, rows: steps.count, scratch: scratch)
         spans = steps.map { KeyAttention.Span.all(of: $0.call) }
     }
@@ -51,7 +48,7 @@ struct DecodePass {
             let (buffer, slot) = (steps[index].buffer, steps[index].slot)
             guard let keys = buffer.keys(of: layer).baseAddress, let values = buffer.values(of: layer).baseAddress
             else { continue }
-            let (own, place) = (fresh + row * 2 * layout.width, slot * layout.width)
+            let (own, place) = (fresh + row * 2 * layout.width, buffer.row(of: slot, in: layer) * layout.width)
             angles.rotate(own, row: index, heads: layout.heads, dimension: layout.headDimension, into: keys + place)
             (values + place).update(from: own + layout.width, count: layout.width)
         }
@@ -77,12 +74,12 @@ struct DecodePass {
         _ index: Int, _ layer: Int, _ query: UnsafePointer<Float>, into out: UnsafeMutablePointer<Float>
     ) throws(TesseraError) {
         let step = steps[index]
-        try positions[index].withUnsafeBufferPointer { positions throws(TesseraError) in
+        let position = step.buffer.positions[step.slot]
+        try step.buffer.positions(of: layer).withUnsafeBufferPointer { positions throws(TesseraError) in
             guard let start = positions.baseAddress else { return }
             let attention = try KeyAttention(
                 model, scratch, step.buffer, layer: layer, positions: start, spans: spans[index], packs: false)
-            try attention.attend(
-                rows: 1, query, positions: [positions[step.slot]], into: .init(output: out))
+            try attention.attend(rows: 1, query, positions: [position], into: .init(output: out))
         }
     }
 }

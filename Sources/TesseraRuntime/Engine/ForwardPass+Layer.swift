@@ -37,8 +37,11 @@ extension ForwardPass {
         _ layer: Int, _ weights: LlamaWeights.Layer, _ needs: LayerNeeds, _ queries: UnsafeMutablePointer<Float>?
     ) throws(TesseraError) {
         let stride = model.configuration.queryWidth
-        let watched = try WatchedRows(rows(at: needs.attentionOf), stride, scratch.chosenQueries)
-        let weighed = try WatchedRows(rows(at: needs.masses?.rows ?? []), stride, scratch.weighedQueries)
+        let watched = try Watched(
+            attention: WatchedRows(rows(at: needs.attentionOf), stride, scratch.chosenQueries),
+            received: WatchedRows(rows(at: needs.receivedFrom), stride, scratch.receivedQueries),
+            ablated: WatchedRows(rows(at: needs.ablation?.rows ?? []), stride, scratch.ablatedQueries),
+            weighed: WatchedRows(rows(at: needs.masses?.rows ?? []), stride, scratch.weighedQueries))
         let logSums =
             needs.masses == nil
             ? nil : try scratch.logSums.reserve(rows.count * model.configuration.queryHeads, of: Float.self)
@@ -54,7 +57,6 @@ extension ForwardPass {
                     }
                     rotate(fresh, of: tile)
                     watched.keep(tile, fresh)
-                    weighed.keep(tile, fresh)
                     try attend(
                         tile, fresh, attention, weights,
                         logSums: logSums.map { $0 + tile.lowerBound * model.configuration.queryHeads })
@@ -62,7 +64,7 @@ extension ForwardPass {
                 }
             }
         }
-        try show(layer, needs, watched, weighed, logSums)
+        try show(layer, weights, needs, watched, logSums)
     }
 
     /// The logits that the call asked for.

@@ -57,6 +57,13 @@ struct ForwardPass {
         switch call.input {
         case .tokens(let tokens): try model.embed(tokens, into: stream.residual)
         case .embeddings(let numbers): numbers.withUnsafeBufferPointer { copy($0, to: stream.residual) }
+        case .mixed(let tokens, let runs):
+            try model.embed(tokens, into: stream.residual)
+            for run in runs {
+                run.embeddings.withUnsafeBufferPointer {
+                    copy($0, to: stream.residual, at: run.rows.lowerBound * model.configuration.width)
+                }
+            }
         }
         for layer in 0..<model.configuration.layers {
             guard !turn.isCancelled else { throw TesseraError(.cancelled, "the prefill was cancelled") }
@@ -97,7 +104,8 @@ struct ForwardPass {
             }
         }
         guard layer == model.configuration.layers - 1, call.logits != .all else { return kept }
-        let watched = Set(needs.attentionOf).union(needs.masses?.rows ?? [])
+        let watched = Set(needs.attentionOf + needs.receivedFrom)
+            .union(needs.ablation?.rows ?? []).union(needs.masses?.rows ?? [])
         let wanted = Set(kept.suffix(trailing))
         return kept.filter { watched.contains(rows[$0].slot) || wanted.contains($0) }
     }
@@ -147,7 +155,8 @@ struct ForwardPass {
         }
         model.team.run(rows: rows.count, width: 2 * layout.width) { range in
             for index in range {
-                let (fresh, place) = (keysAndValues + index * 2 * layout.width, rows[index].slot * layout.width)
+                let fresh = keysAndValues + index * 2 * layout.width
+                let place = buffer.row(of: rows[index].slot, in: layer) * layout.width
                 angles.rotate(
                     fresh, row: rows[index].origin, heads: layout.heads, dimension: layout.headDimension,
                     into: keys + place)

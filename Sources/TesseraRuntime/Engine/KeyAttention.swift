@@ -40,7 +40,7 @@ struct KeyAttention {
     static let rowsThatPayForPacking = 2
 
     /// - Parameters:
-    ///   - positions: The position of each slot; has to outlive this value.
+    ///   - positions: The position of each row of the layer; has to outlive this value.
     ///   - spans: Disjoint and not empty, at most ``CK_ATTENTION_PARTS``.
     ///   - packs: Whether many rows come. Packed keys share one scratch: those of an earlier value are lost.
     init(
@@ -53,10 +53,11 @@ struct KeyAttention {
         self.spans = spans
         weights = spans.map(\.weight)
         keys = spans.map { span in
-            ck_keys(
+            let rows = buffer.rows(of: span.slots, in: layer)
+            return ck_keys(
                 keys: buffer.keys(of: layer).baseAddress, values: buffer.values(of: layer).baseAddress,
-                positions: positions, first: span.slots.lowerBound, count: span.slots.count,
-                heads: buffer.layout.heads, dimension: buffer.layout.headDimension)
+                positions: positions, first: rows.lowerBound, count: rows.count, heads: buffer.layout.heads,
+                dimension: buffer.layout.headDimension)
         }
         kernels = ck_attention_kernels_of(ck_isa_active(), model.precision.kernel)
         packed = packs ? try Self.pack(keys, kernels, model, scratch) : nil

@@ -70,5 +70,8 @@ final class LayerScratch {
     let partialAttention = Scratch("attention")
     let chosenQueries = Scratch("chosen queries")
     let weighedQueries = Scratch("weighed queries")
+    let receivedQueries = Scratch("queries whose attention is added up")
+    let ablatedQueries = Scratch("queries over a part of the keys")
+    let probabilities = Scratch("attention that is added up")
     let logSums = Scratch("log sums of attention")
 }

@@ -85,7 +85,7 @@ extension LlamaWeights.Layer {
 /// Hands out a file's tensors, checked, and knows which were never asked for.
 private struct ModelTensors {
     private let file: GGUFFile
-    private var used: Set<String> = ["rope_freqs.weight"]
+    private var used = Set(["rope_freqs.weight"] + PatchEncoder.tensors)
 
     init(_ file: GGUFFile) {
         self.file = file

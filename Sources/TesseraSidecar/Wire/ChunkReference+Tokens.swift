@@ -28,12 +28,14 @@ extension ChunkReference {
 
     /// The chunk's ids.
     func tokens(on cache: ContextCache) async throws -> [TokenID] {
-        switch try segment(on: cache) {
+        let tokens: [TokenID]
+        switch self {
         case .text(let text): return try await cache.tokens(of: text, special: false)
-        case .tokens(let tokens):
-            try cache.checkVocabulary(tokens)
-            return tokens
+        case .id(let id): tokens = try cache.tokens(ofChunk: ChunkKey(id: id))
+        case .tokens(let given): tokens = given
         }
+        try cache.checkVocabulary(tokens)
+        return tokens
     }
 }
 

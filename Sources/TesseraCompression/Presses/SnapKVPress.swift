@@ -1,0 +1,37 @@
+// SPDX-License-Identifier: Apache-2.0
+
+public import TesseraKV
+
+/// Keeps what the last tokens of the prompt look at, head by head.
+///
+/// SnapKV (Li et al., NeurIPS 2024, arXiv 2404.14469), §4: the attention of a window of the last tokens, summed over the
+/// window and smoothed, votes for each token in front of it; the window itself stays. With grouped queries the votes of a
+/// KV head's group are averaged. The window of 8 and the mean of 5 are those that CompressKV compares with.
+public struct SnapKVPress: Press {
+    /// The last tokens that vote.
+    public var window: Int
+    /// The width of the smoothing, odd.
+    public var kernel: Int
+
+    /// A press with a window and a smoothing.
+    public init(window: Int = 8, kernel: Int = 5) {
+        self.window = window
+        self.kernel = kernel
+    }
+
+    /// `snapkv`.
+    public var name: String { "snapkv" }
+    /// The window's attention.
+    public var needs: PressNeeds { PressNeeds(window: window) }
+
+    /// The smoothed sums of each KV head.
+    ///
+    /// - Throws: ``TesseraError`` of code `invalidInput` for a kernel that is not odd, and where no token votes.
+    public func scores(of view: LayerView) throws(TesseraError) -> TokenScores {
+        let attention = try WindowAttention(view, kernel: kernel, for: self)
+        return attention.scores(
+            (0..<view.layout.heads).map { head in
+                attention.mean(of: head * view.group..<(head + 1) * view.group)
+            })
+    }
+}
