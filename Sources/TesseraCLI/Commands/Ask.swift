@@ -83,7 +83,7 @@ struct Ask: AsyncParsableCommand {
             throw ValidationError("ask about documents with --docs, or about screenshots with --frames")
         }
         try socketOptions.refuse(
-            modelOptions.given + storeOptions.given + pressOptions.given + (frames.isEmpty ? [] : ["--frames"]))
+            modelOptions.given + storeOptions.given + pressOptions.given + [("--frames", !frames.isEmpty)])
         guard maxTokens >= 1 else { throw ValidationError("--max-tokens is at least 1") }
     }
 
@@ -130,9 +130,11 @@ struct Ask: AsyncParsableCommand {
     private func show(_ result: SourcedAnswer) throws {
         let answer = result.answer
         guard json else {
-            return try show(
+            try show(
                 text: answer.text, ending: answer.ending.rawValue, result.sources,
                 ReuseSummary(answer.report, explains: true))
+            if let pressed = answer.report.pressed { try Console.line(describe(pressed)) }
+            return
         }
         try Console.line(
             try TesseraCLI.json(

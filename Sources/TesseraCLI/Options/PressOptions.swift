@@ -39,6 +39,6 @@ struct PressOptions: ParsableArguments {
         return plan
     }
 
-    /// The options that were given, by name.
-    var given: [String] { [press.map { _ in "--press" }].compactMap { $0 } }
+    /// The options, and whether each was given.
+    var given: [(name: String, isGiven: Bool)] { [("--press", press != nil)] }
 }

@@ -41,6 +41,13 @@ func describe(_ report: ReuseSummary) -> String {
         """
 }
 
+/// What a press left, as a line for people.
+func describe(_ report: PressReport) -> String {
+    let kept = String(format: "%.1f", report.keptTokens)
+    return "press      \(report.press) at \(report.budget): \(kept) tokens stay in each layer (\(report.fewest) to "
+        + "\(report.most)), \(readable(bytes: report.bytesBefore)) become \(readable(bytes: report.bytesAfter))"
+}
+
 /// An explanation as lines for people.
 func describe(_ explanation: ReuseSummary.Explanation) -> String {
     var lines = ["path       \(explanation.path): \(explanation.reason)"]

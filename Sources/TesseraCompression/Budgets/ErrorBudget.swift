@@ -36,7 +36,8 @@ public struct ErrorBudget: LayerBudget {
         }
         guard areShares(errors) else {
             throw TesseraError(
-                .invalidInput, "eviction errors are no less than 0 and add up to 1; run `tessera calibrate heads` again")
+                .invalidInput, "eviction errors are no less than 0 and add up to 1; run `tessera calibrate heads` again"
+            )
         }
         guard least > 0 else {
             throw TesseraError(.invalidInput, "each layer keeps at least 1 token, not \(least)")

@@ -28,7 +28,8 @@ public struct PyramidBudget: LayerBudget {
     public func counts(mean: Int, tokens: Int, scores: [TokenScores]) throws(TesseraError) -> [Int] {
         guard steepness > 0, window >= 0 else {
             throw TesseraError(
-                .invalidInput, "a pyramid has a steepness of 1 or more and no negative window, not \(steepness), \(window)")
+                .invalidInput,
+                "a pyramid has a steepness of 1 or more and no negative window, not \(steepness), \(window)")
         }
         guard mean > window else {
             throw TesseraError(

@@ -39,7 +39,8 @@ public struct ExpectedAttentionPress: Press {
         guard (1...Self.farthest).contains(horizon), epsilon >= 0, epsilon.isFinite, sinks >= 0 else {
             throw TesseraError(
                 .invalidInput,
-                "expected attention takes 1 to \(Self.farthest) positions ahead, no negative epsilon and no negative sinks")
+                "expected attention takes 1 to \(Self.farthest) positions ahead, no negative epsilon and no negative sinks"
+            )
         }
         let (dimension, heads) = (view.layout.headDimension, view.queryHeads)
         let rows = view.queries.count / (heads * dimension)
@@ -124,7 +125,8 @@ struct NormalQueries {
         }
         var covariance = [Float](repeating: 0, count: dimension * dimension)
         cblas_ssyrk(
-            CblasRowMajor, CblasUpper, CblasTrans, order, Int32(count), 1 / Float(count), centred, order, 0, &covariance,
+            CblasRowMajor, CblasUpper, CblasTrans, order, Int32(count), 1 / Float(count), centred, order, 0,
+            &covariance,
             order)
         (self.mean, self.covariance) = (mean, covariance)
     }
@@ -136,7 +138,8 @@ struct NormalQueries {
         let linear = mean.map { $0 / Float(dimension).squareRoot() }
         var slopes = (0..<tokens).flatMap { _ in linear }
         cblas_ssymm(
-            CblasRowMajor, CblasRight, CblasUpper, tokens, order, 1 / Float(2 * dimension), covariance, order, keys, order,
+            CblasRowMajor, CblasRight, CblasUpper, tokens, order, 1 / Float(2 * dimension), covariance, order, keys,
+            order,
             1, &slopes, order)
         return stride(from: 0, to: keys.count, by: dimension).map { start in
             var sum = 0.0

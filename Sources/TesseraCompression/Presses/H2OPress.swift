@@ -26,7 +26,8 @@ public struct H2OPress: Press {
     /// - Throws: ``TesseraError`` of code `invalidInput` for a share that is none.
     public func scores(of view: LayerView) throws(TesseraError) -> TokenScores {
         guard (0...1).contains(recent) else {
-            throw TesseraError(.invalidInput, "h2o gives recent tokens a share from 0 to 1 of the budget, not \(recent)")
+            throw TesseraError(
+                .invalidInput, "h2o gives recent tokens a share from 0 to 1 of the budget, not \(recent)")
         }
         var scores = TokenScores(heads: view.groupMeans(view.received))
         try scores.protect(last: Int(Double(view.budget) * recent))

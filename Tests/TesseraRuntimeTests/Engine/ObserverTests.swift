@@ -16,12 +16,14 @@ import Testing
     }
 
     @Test func `is called in order, layer by layer`() throws {
-        recorder.needs = LayerNeeds(attentionOf: [5], masses: AttentionMassNeeds(rows: [5], segments: [0..<3]))
+        recorder.needs = LayerNeeds(
+            attentionOf: [5], receivedFrom: [5], ablation: AblationNeeds(rows: [5], kept: [0, 5]),
+            masses: AttentionMassNeeds(rows: [5], segments: [0..<3]))
         _ = try engine.prefill(tokens, logits: .last, observer: recorder)
         #expect(
             recorder.events
                 == (0..<3).flatMap { layer in
-                    ["needs", "begins", "select", "attended", "weighed"].map { "\($0) \(layer)" }
+                    ["needs", "begins", "select", "attended", "received", "ablated", "weighed"].map { "\($0) \(layer)" }
                 })
     }
 
@@ -35,6 +37,7 @@ import Testing
             #expect(projection.attention == nil)
         }
         #expect(recorder.attentions.isEmpty && recorder.masses.isEmpty)
+        #expect(recorder.received.isEmpty && recorder.ablations.isEmpty)
     }
 
     @Test func `sees fresh keys before RoPE, and values as they reach the buffer`() throws {

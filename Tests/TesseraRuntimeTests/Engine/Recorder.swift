@@ -11,6 +11,8 @@ final class Recorder: LayerObserver {
     var projections: [LayerProjection] = []
     var attentions: [LayerAttention] = []
     var masses: [LayerMasses] = []
+    var received: [LayerReceived] = []
+    var ablations: [LayerAblation] = []
     /// Called with each projection, before the selection.
     var onSelect: (LayerProjection) -> Void = { _ in }
 
@@ -34,6 +36,16 @@ final class Recorder: LayerObserver {
     func layerAttended(_ attention: LayerAttention) throws(TesseraError) {
         events.append("attended \(attention.layer)")
         attentions.append(attention)
+    }
+
+    func layerReceived(_ received: LayerReceived) throws(TesseraError) {
+        events.append("received \(received.layer)")
+        self.received.append(received)
+    }
+
+    func layerAblated(_ ablation: LayerAblation) throws(TesseraError) {
+        events.append("ablated \(ablation.layer)")
+        ablations.append(ablation)
     }
 
     func layerWeighed(_ masses: LayerMasses) throws(TesseraError) {
