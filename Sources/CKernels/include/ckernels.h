@@ -8,6 +8,7 @@
 #include "ck_attention.h"
 #include "ck_convert.h"
 #include "ck_cpu.h"
+#include "ck_packed.h"
 #include "ck_place.h"
 #include "ck_q8.h"
 #include "ck_rows.h"

@@ -67,7 +67,7 @@ final class ChunkCapture: LayerObserver {
         records.append(
             try codec.encode(
                 keys: Array(projection.keys.suffix(numbers)), values: Array(projection.values.suffix(numbers)),
-                layout: layout))
+                layout: layout, hints: EncodingHints(layer: projection.layer)))
         guard projection.layer == layout.layers - 1 else { return nil }
         // Behind the last layer's keys and values only its attention may be wanted.
         return segments.isEmpty ? [] : Array(captured)

@@ -50,7 +50,7 @@ extension CompressionMethod {
     static func questionKnown(
         budgets: [PressBudget], assets: HeadAssets?, frames: Bool
     ) throws(TesseraError) -> [CompressionMethod] {
-        var names = ["snapkv", "pyramidkv", "h2o", "streamingllm", "random"]
+        var names = ["snapkv", "pyramidkv", "tova", "h2o", "streamingllm", "random"]
         if assets != nil { names.insert("compresskv", at: 0) }
         if frames { names.insert("gui-kv", at: 0) }
         var methods = try list(names, budgets, assets)

@@ -23,7 +23,8 @@ extension ComputedPrompt {
                 var keys = turned
                 rotary.inverseAngles(at: positions).turn(
                     &keys, heads: layout.heads, headDimension: layout.headDimension)
-                let record = try codec.encode(keys: keys, values: values, layout: layout)
+                let record = try codec.encode(
+                    keys: keys, values: values, layout: layout, hints: EncodingHints(layer: layer))
                 bytes += record.count
                 let outcome: Result<Void, TesseraError> = record.withUnsafeBytes { bytes in
                     Result { () throws(TesseraError) in

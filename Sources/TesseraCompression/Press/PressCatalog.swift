@@ -36,6 +36,9 @@ public struct PressCatalog {
         Entry("pyramidkv", "SnapKV, more of it in low layers (PyramidKV)", wantsQuestion: true) {
             PressPlan(SnapKVPress(), budget: $0, layers: PyramidBudget(), name: "pyramidkv")
         },
+        Entry("tova", "what the last token looks at (TOVA)", wantsQuestion: true) {
+            PressPlan(TOVAPress(), budget: $0)
+        },
         Entry("streamingllm", "the first and the last tokens (StreamingLLM)") {
             PressPlan(StreamingLLMPress(), budget: $0)
         },

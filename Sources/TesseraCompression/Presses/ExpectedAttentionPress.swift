@@ -113,6 +113,7 @@ struct NormalQueries {
     init(_ queries: [Float], from first: Int, heads: Int, head: Int, _ dimension: Int) {
         let starts = stride(from: (first * heads + head) * dimension, to: queries.count, by: heads * dimension)
         var centred: [Float] = []
+        centred.reserveCapacity(queries.count / heads)
         var sums = [Double](repeating: 0, count: dimension)
         for start in starts {
             centred += queries[start..<start + dimension]
@@ -126,8 +127,7 @@ struct NormalQueries {
         var covariance = [Float](repeating: 0, count: dimension * dimension)
         cblas_ssyrk(
             CblasRowMajor, CblasUpper, CblasTrans, order, Int32(count), 1 / Float(count), centred, order, 0,
-            &covariance,
-            order)
+            &covariance, order)
         (self.mean, self.covariance) = (mean, covariance)
     }
 
@@ -136,11 +136,12 @@ struct NormalQueries {
         let dimension = mean.count
         let (tokens, order) = (Int32(keys.count / dimension), Int32(dimension))
         let linear = mean.map { $0 / Float(dimension).squareRoot() }
-        var slopes = (0..<tokens).flatMap { _ in linear }
+        var slopes: [Float] = []
+        slopes.reserveCapacity(keys.count)
+        for _ in 0..<tokens { slopes += linear }
         cblas_ssymm(
             CblasRowMajor, CblasRight, CblasUpper, tokens, order, 1 / Float(2 * dimension), covariance, order, keys,
-            order,
-            1, &slopes, order)
+            order, 1, &slopes, order)
         return stride(from: 0, to: keys.count, by: dimension).map { start in
             var sum = 0.0
             for index in start..<start + dimension { sum += Double(slopes[index]) * Double(keys[index]) }

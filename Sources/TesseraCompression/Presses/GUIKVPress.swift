@@ -79,8 +79,8 @@ public struct GUIKVPress: Press {
         }
         let attention = try WindowAttention(view, kernel: kernel, for: self)
         let salient = spatialSaliency(Array(view.norms[current]), temperature: temperature).map { $0 * saliency }
-        try view.requireFinite(view.keys, for: self)
         let keys = rotated ? view.keys : view.unrotatedKeys()
+        try view.requireFinite(keys, for: self)
         var heads: [[Float]] = []
         for head in 0..<view.layout.heads {
             var scores = attention.mean(of: head * view.group..<(head + 1) * view.group)

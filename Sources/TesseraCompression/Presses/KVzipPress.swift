@@ -35,7 +35,7 @@ public struct KVzipPress: Press {
                     (head * view.group..<(head + 1) * view.group).reduce(0) { highest, head in
                         let attention = view.repeated[head * tokens + token]
                         // What is no number must not be passed over: it shows that the layer can't be judged.
-                        return attention <= highest ? highest : attention
+                        return highest.isNaN || attention <= highest ? highest : attention
                     }
                 }
             })

@@ -25,6 +25,18 @@ public protocol KVCodec: Sendable {
     ///   naming the token.
     func encode(keys: [Float], values: [Float], layout: KVLayout) throws(TesseraError) -> [UInt8]
 
+    /// The bytes of one layer, made with what the caller knows beyond its numbers; other codecs ignore it.
+    ///
+    /// - Parameters:
+    ///   - keys: Keys before RoPE, (token, KV head, dimension).
+    ///   - values: Values, (token, KV head, dimension).
+    ///   - hints: Which layer it is, and which of its tokens matter.
+    /// - Throws: ``TesseraError`` of code `invalidInput` as ``encode(keys:values:layout:)``, or when the codec needs a hint
+    ///   that is missing or doesn't fit.
+    func encode(
+        keys: [Float], values: [Float], layout: KVLayout, hints: EncodingHints
+    ) throws(TesseraError) -> [UInt8]
+
     /// Decodes a layer record into a buffer: keys rotated to the slots' positions, values widened, one pass.
     ///
     /// - Parameters:
@@ -35,7 +47,8 @@ public protocol KVCodec: Sendable {
     ///   - slot: Where the record's first token goes; the others follow it.
     ///   - angles: The model's rotation at the positions of those slots.
     /// - Throws: ``TesseraError`` of code `corrupt` when the record is not one of so many tokens or holds numbers that
-    ///   are not finite. The slots' rows may then hold anything.
+    ///   are not finite, and of code `unsupported` when it is of a newer version than this build reads. The slots' rows
+    ///   may then hold anything.
     func place(
         _ record: UnsafeRawBufferPointer, tokens: Int, into buffer: KVBuffer, layer: Int, at slot: Int,
         angles: RotaryAngles
@@ -55,6 +68,13 @@ public protocol KVCodec: Sendable {
 }
 
 extension KVCodec {
+    /// The bytes of one layer, whatever the hints.
+    public func encode(
+        keys: [Float], values: [Float], layout: KVLayout, hints: EncodingHints
+    ) throws(TesseraError) -> [UInt8] {
+        try encode(keys: keys, values: values, layout: layout)
+    }
+
     /// None: a record stays as it is.
     public var unpackedCodec: (any KVCodec)? { nil }
 

@@ -21,34 +21,50 @@ struct Placement {
 
     /// Widens and rotates the keys of some of the record's tokens.
     func placeKeys(_ keys: ck_stored, of tokens: Range<Int>) throws(TesseraError) {
-        guard let out = buffer.keys(of: layer).baseAddress else { return }
         let layout = buffer.layout
+        try rotating(tokens) { out, rotation in
+            withUnsafePointer(to: keys) {
+                ck_place_keys(out, $0, tokens.count, layout.heads, layout.headDimension, rotation)
+            }
+        }
+    }
+
+    /// Widens the values of some of the record's tokens.
+    func placeValues(_ values: ck_stored, of tokens: Range<Int>) throws(TesseraError) {
+        try still(tokens) { out, _ in
+            withUnsafePointer(to: values) { ck_place_values(out, $0, tokens.count * buffer.layout.width) }
+        }
+    }
+
+    /// Has the keys of some of the record's tokens placed, and rotated with these angles.
+    ///
+    /// - Parameter place: Writes them to where they belong; returns whether all are finite.
+    func rotating(
+        _ tokens: Range<Int>, _ place: (UnsafeMutablePointer<Float>, UnsafePointer<ck_rotation>) -> Bool
+    ) throws(TesseraError) {
+        guard let out = buffer.keys(of: layer).baseAddress else { return }
         let finite = angles.cosines.withUnsafeBufferPointer { cosines in
             angles.sines.withUnsafeBufferPointer { sines in
                 let first = tokens.lowerBound * angles.pairs
-                return withUnsafePointer(to: keys) { keys in
-                    withUnsafePointer(
-                        to: ck_rotation(
-                            cosines: cosines.baseAddress.map { $0 + first },
-                            sines: sines.baseAddress.map { $0 + first },
-                            pairs: angles.pairs, halves: angles.pairing == .halves)
-                    ) { rotation in
-                        ck_place_keys(
-                            out + (slot + tokens.lowerBound) * layout.width, keys, tokens.count, layout.heads,
-                            layout.headDimension, rotation)
-                    }
-                }
+                return withUnsafePointer(
+                    to: ck_rotation(
+                        cosines: cosines.baseAddress.map { $0 + first }, sines: sines.baseAddress.map { $0 + first },
+                        pairs: angles.pairs, halves: angles.pairing == .halves)
+                ) { place(out + (slot + tokens.lowerBound) * buffer.layout.width, $0) }
             }
         }
         guard finite else { throw .notFinite }
     }
 
-    /// Widens the values of some of the record's tokens.
-    func placeValues(_ values: ck_stored, of tokens: Range<Int>) throws(TesseraError) {
+    /// Has the values of some of the record's tokens placed, by a kernel that is given a rotation of no pairs.
+    ///
+    /// - Parameter place: Writes them to where they belong; returns whether all are finite.
+    func still(
+        _ tokens: Range<Int>, _ place: (UnsafeMutablePointer<Float>, UnsafePointer<ck_rotation>) -> Bool
+    ) throws(TesseraError) {
         guard let out = buffer.values(of: layer).baseAddress else { return }
-        let width = buffer.layout.width
-        let finite = withUnsafePointer(to: values) { values in
-            ck_place_values(out + (slot + tokens.lowerBound) * width, values, tokens.count * width)
+        let finite = withUnsafePointer(to: ck_rotation(cosines: nil, sines: nil, pairs: 0, halves: false)) {
+            place(out + (slot + tokens.lowerBound) * buffer.layout.width, $0)
         }
         guard finite else { throw .notFinite }
     }

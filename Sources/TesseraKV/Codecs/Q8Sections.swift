@@ -27,18 +27,11 @@ struct Q8Sections {
         let numbers = tokens * width
         let scales = 2 * ((numbers + 31) / 32)
         let sizes = tokens > 0 ? [2 * width, scales, scales, numbers, numbers] : [0, 0, 0, 0, 0]
-        var starts: [Int] = []
-        var gaps: [Range<Int>] = []
-        var end = 0
-        for size in sizes {
-            let start = (end + 15) / 16 * 16
-            gaps.append(end..<start)
-            starts.append(start)
-            end = start + size
-        }
+        let sections = RecordSections(sizes)
         self.tokens = tokens
-        self.gaps = gaps
+        gaps = sections.gaps
+        let starts = sections.starts
         (means, keyScales, valueScales, keys, values) = (starts[0], starts[1], starts[2], starts[3], starts[4])
-        byteCount = end
+        byteCount = sections.byteCount
     }
 }

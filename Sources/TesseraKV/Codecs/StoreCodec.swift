@@ -4,6 +4,8 @@ internal import CZstd
 
 /// The codecs that a store can keep its records in, by their names.
 ///
+/// ``LowRankCodec`` is not among them: it needs a basis of its model.
+///
 /// A record's header names its codec, so records of several codecs can lie side by side:
 ///
 /// ```swift
@@ -21,6 +23,12 @@ public enum StoreCodec: String, Sendable, CaseIterable {
     case bf16Zstd = "bf16-zstd"
     /// Bytes with a scale for each 32.
     case q8
+    /// Keys as bytes, values at 4 bits.
+    case k8v4
+    /// Keys and values at 4 bits.
+    case q4
+    /// Keys and values at 4 bits where tokens matter and at 2 elsewhere.
+    case zipcache
 
     /// The names of all, in the order of declaration.
     public static var names: [String] { allCases.map(\.rawValue) }
@@ -33,6 +41,15 @@ public enum StoreCodec: String, Sendable, CaseIterable {
     /// The version of the library that compresses records.
     package static var zstdVersion: String { String(cString: ZSTD_versionString()) }
 
+    /// Whether its numbers are those that were computed, rounded to 16 bits at most: what another codec may be made of. A
+    /// chunk is never encoded from a copy with losses.
+    package var isFaithful: Bool {
+        switch self {
+        case .fp16, .bf16, .fp16Zstd, .bf16Zstd: true
+        case .q8, .k8v4, .q4, .zipcache: false
+        }
+    }
+
     /// The codec itself, of the same name.
     public var codec: any KVCodec {
         switch self {
@@ -41,6 +58,9 @@ public enum StoreCodec: String, Sendable, CaseIterable {
         case .fp16Zstd: ZstdCodec(.fp16)
         case .bf16Zstd: ZstdCodec(.bf16)
         case .q8: Q8Codec()
+        case .k8v4: K8V4Codec()
+        case .q4: Q4Codec()
+        case .zipcache: ZipCacheCodec()
         }
     }
 }

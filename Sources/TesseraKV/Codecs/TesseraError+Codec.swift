@@ -19,4 +19,12 @@ extension TesseraError {
     static var notFinite: TesseraError {
         TesseraError(.corrupt, "a layer record holds numbers that are not finite")
     }
+
+    /// A record of a newer format than this build's.
+    static func newer(_ version: UInt8, than known: UInt8, codec: String) -> TesseraError {
+        TesseraError(
+            .unsupported,
+            "a layer record in \(codec) is of version \(version), and this build reads version \(known); "
+                + "read it with the build that wrote it, or encode the chunk again")
+    }
 }

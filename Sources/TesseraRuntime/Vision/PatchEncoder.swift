@@ -22,7 +22,7 @@ struct PatchEncoder: Sendable {
     private let hidden: Int
     private let means: [Float]
     private let deviations: [Float]
-    private let usesErrorFunction: Bool
+    private let isQuick: Bool
     private let first: (weight: [Float], bias: [Float])
     private let second: (weight: [Float], bias: [Float])
     private let places: [Float]
@@ -46,7 +46,7 @@ struct PatchEncoder: Sendable {
         guard means.count == 3, deviations.count == 3, deviations.allSatisfy({ $0 > 0 }) else {
             throw TesseraError(.corrupt, "\(file.path): mean and deviation of pixels are not three numbers each")
         }
-        usesErrorFunction = try file.bool("clip.use_gelu")
+        isQuick = try !file.bool("clip.use_gelu")
         guard let hidden = file.tensor("v.patch_embd.bias")?.count, hidden > 0 else {
             throw TesseraError(.corrupt, "\(file.path) lacks the tensor v.patch_embd.bias")
         }
@@ -105,11 +105,10 @@ struct PatchEncoder: Sendable {
         return output
     }
 
-    /// GELU, by the error function or by its approximation with tanh.
+    /// GELU in one of the two approximations that llama.cpp's vision models have: by tanh (Hendrycks and Gimpel, 2016), or
+    /// the quick one by the logistic function.
     private func activated(_ x: Float) -> Float {
-        usesErrorFunction
-            ? 0.5 * x * (1 + erff(x / Float(2).squareRoot()))
-            : 0.5 * x * (1 + tanhf(0.797_884_6 * (x + 0.044715 * x * x * x)))
+        isQuick ? x / (1 + expf(-1.702 * x)) : 0.5 * x * (1 + tanhf(0.797_884_6 * (x + 0.044715 * x * x * x)))
     }
 }
 

@@ -4,16 +4,22 @@ internal import TesseraKV
 
 extension ChunkStore {
     /// Writes a chunk anew in the codec of ``EvictionOptions/demotion``, in the place of what is there.
+    func demote(_ key: ChunkKey, _ session: StoreSession, _ ledger: inout Ledger) throws(TesseraError) -> Int? {
+        guard let target = options.eviction.demotion else { return nil }
+        return try rewrite(key, in: target, session, &ledger)
+    }
+
+    /// Writes a chunk anew in another codec, in the place of what is there.
     ///
     /// The new layers are on disk before, in one commit, the header names them; whoever reads the old ones goes on doing so.
     /// Prefix records, which are there to be exact, and variants stay as they are.
     ///
-    /// - Returns: The bytes that became free; nil where the chunk can't be demoted: it is gone or damaged, it is no chunk
-    ///   that was encoded alone, it would get no smaller, or there is no room for both for a moment.
-    func demote(_ key: ChunkKey, _ session: StoreSession, _ ledger: inout Ledger) throws(TesseraError) -> Int? {
-        guard let target = options.eviction.demotion?.codec, let record = try demoted(key, to: target, session) else {
-            return nil
-        }
+    /// - Returns: The bytes that became free; nil where the chunk stays as it is: it is gone or damaged, it is no chunk that
+    ///   was encoded alone, a codec with losses made it, it would get no smaller, or there is no room for both for a moment.
+    func rewrite(
+        _ key: ChunkKey, in target: StoreCodec, _ session: StoreSession, _ ledger: inout Ledger
+    ) throws(TesseraError) -> Int? {
+        guard let record = try demoted(key, to: target.codec, session) else { return nil }
         let (old, new) = record
         let saved = RecordPlace.aligned(old.extent) - new.allocated
         // Beside the layers, its header is written anew, to the log and to the catalog.
@@ -35,8 +41,9 @@ extension ChunkStore {
         _ key: ChunkKey, to target: any KVCodec, _ session: StoreSession
     ) throws(TesseraError) -> (RecordHeader, OutgoingRecord)? {
         guard let header = try? session.header(key), header.kind == .chunk, header.provenance == .isolated,
-            header.codec != target.name, let codec = StoreCodec.codec(named: header.codec)
+            header.codec != target.name, let known = StoreCodec(rawValue: header.codec), known.isFaithful
         else { return nil }
+        let codec = known.codec
         let chunk = StoredChunk(key: key, header: header)
         guard let bytes = try? session.layers(header.layers.indices, of: chunk) else { return nil }
         let loaded = LoadedChunk(chunk, bytes)
@@ -62,7 +69,8 @@ extension ChunkStore {
                 try codec.place(bytes, tokens: tokens, into: buffer, layer: 0, at: 0, angles: angles)
             }
             let (keys, values) = buffer.rows(0..<tokens, of: 0)
-            layers.append(try target.encode(keys: keys, values: values, layout: layout))
+            layers.append(
+                try target.encode(keys: keys, values: values, layout: layout, hints: EncodingHints(layer: layer)))
         }
         return layers
     }

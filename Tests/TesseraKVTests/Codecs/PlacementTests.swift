@@ -17,7 +17,7 @@ extension Codecs {
                 let keys = generator.floats(tokens * shape.layout.width, scale: 4)
                 let values = generator.floats(tokens * shape.layout.width)
                 let record = try name.codec.encode(keys: keys, values: values, layout: shape.layout)
-                let stored = numbers(in: record, of: name, keys: keys, values: values, shape)
+                let stored = try numbers(in: record, of: name, keys: keys, values: values, shape)
                 for isa in Codecs.sets {
                     for pairing in [RotaryTable.Pairing.interleaved, .halves] {
                         let placed = try Codecs.limited(to: isa) {
@@ -31,16 +31,25 @@ extension Codecs {
             }
         }
 
-        /// What a record says, by a reading of its own.
+        /// What a record says, by a reading of its own; for codecs of few bits by the reference kernels, without rotation,
+        /// which the goldens check.
         private func numbers(
             in record: [UInt8], of name: StoreCodec, keys: [Float], values: [Float], _ shape: Codecs.Shape
-        ) -> (keys: [Double], values: [Double]) {
+        ) throws -> (keys: [Double], values: [Double]) {
+            let tokens = keys.count / shape.layout.width
             switch name {
-            case .fp16, .fp16Zstd: (keys.map { Double(Float16($0)) }, values.map { Double(Float16($0)) })
+            case .fp16, .fp16Zstd:
+                return (keys.map { Double(Float16($0)) }, values.map { Double(Float16($0)) })
             case .bf16, .bf16Zstd:
-                (keys.map { Double(Codecs.bf16($0)) }, values.map { Double(Codecs.bf16($0)) })
+                return (keys.map { Double(Codecs.bf16($0)) }, values.map { Double(Codecs.bf16($0)) })
             case .q8:
-                Q8Reference(reading: record, tokens: keys.count / shape.layout.width, width: shape.layout.width).numbers
+                return Q8Reference(reading: record, tokens: tokens, width: shape.layout.width).numbers
+            case .k8v4, .q4, .zipcache:
+                let still = Codecs.Shape(shape.heads, shape.dimension, 0)
+                let placed = try Codecs.limited(to: CK_ISA_SCALAR) {
+                    try Codecs.place(record, by: name.codec, still, at: Array(repeating: 0, count: tokens))
+                }
+                return (placed.keys.map { Double($0) }, placed.values.map { Double($0) })
             }
         }
 

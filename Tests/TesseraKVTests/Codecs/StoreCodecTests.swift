@@ -7,7 +7,7 @@ import Testing
 extension Codecs {
     @Suite struct `store codecs` {
         @Test func `have these names`() {
-            #expect(StoreCodec.names == ["fp16", "bf16", "fp16-zstd", "bf16-zstd", "q8"])
+            #expect(StoreCodec.names == ["fp16", "bf16", "fp16-zstd", "bf16-zstd", "q8", "k8v4", "q4", "zipcache"])
         }
 
         @Test(arguments: StoreCodec.allCases) func `are found by the name that they state`(name: StoreCodec) {
@@ -15,11 +15,11 @@ extension Codecs {
             #expect(StoreCodec.codec(named: name.rawValue)?.name == name.rawValue)
         }
 
-        @Test(arguments: ["", "FP16", "fp16-zstd ", "q4"]) func `are no others`(name: String) {
+        @Test(arguments: ["", "FP16", "fp16-zstd ", "q5", "lowrank"]) func `are no others`(name: String) {
             #expect(StoreCodec.codec(named: name) == nil)
         }
 
-        @Test(arguments: [StoreCodec.fp16, .bf16, .q8])
+        @Test(arguments: [StoreCodec.fp16, .bf16, .q8, .k8v4, .q4, .zipcache])
         func `stay as they are in memory, unless entropy-coded`(name: StoreCodec) throws {
             let layout = KVLayout(layers: 1, heads: 3, headDimension: 7)
             var generator = SplitMix64(seed: 1)

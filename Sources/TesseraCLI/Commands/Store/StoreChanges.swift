@@ -154,6 +154,73 @@ extension StoreCommand {
     }
 }
 
+extension StoreCommand {
+    /// `tessera store recompress`: writes chunks anew in a smaller codec.
+    struct Recompress: AsyncParsableCommand {
+        static let configuration = CommandConfiguration(
+            abstract: "Write chunks anew in another codec.",
+            discussion: """
+                Each chunk is written from what it was computed as: one that a codec with losses made stays as it is, since \
+                a second loss on top of the first would be a worse chunk than either says. Prefixes and variants stay too. \
+                It can be stopped and begun again; chunks that are in the codec already are passed over.
+                """)
+
+        @OptionGroup var storeOptions: StoreFolderOptions
+
+        @Option(help: "The codec to write: \(StoreCodec.names.joined(separator: ", ")).")
+        var codec: String
+
+        @Option(help: "Those of one namespace.")
+        var namespace: String?
+
+        @Option(help: "Those not used for so long, such as 30d or 12h.")
+        var unusedFor: Age?
+
+        @Flag(help: "Only say how many records and bytes it would be about.")
+        var dryRun = false
+
+        func validate() throws {
+            guard StoreCodec(rawValue: codec) != nil else {
+                throw ValidationError(
+                    "there is no codec “\(codec)”; choose one of \(StoreCodec.names.joined(separator: ", "))")
+            }
+        }
+
+        func run() async throws {
+            guard let target = StoreCodec(rawValue: codec) else { return }
+            let store = try storeOptions.open()
+            defer { store.close() }
+            var filter = EntryFilter()
+            filter.namespace = namespace
+            if let unusedFor {
+                filter.unusedSince = Int64((Date().timeIntervalSince1970 - unusedFor.seconds) * 1e6)
+            }
+            let records = try store.entries(filter)
+            let bytes = records.reduce(0) { $0 + $1.byteCount }
+            guard !dryRun else {
+                return try Console.line("\(records.count) records of \(readable(bytes: bytes)) would be looked at")
+            }
+            let outcome = try store.recompress(records.map(\.key), in: target) { done in
+                if done % 1000 == 0 { Notices.say("\(done) of \(records.count) records") }
+            }
+            try Console.line(
+                """
+                \(outcome.rewritten) records written anew in \(target.rawValue), \(readable(bytes: outcome.saved)) freed; \
+                \(outcome.unchanged) were in it already
+                """)
+            if outcome.lossy > 0 {
+                try Console.line(
+                    "\(outcome.lossy) records stay as a codec with losses made them; remove them and run `tessera warm "
+                        + "--store-codec \(target.rawValue)` to compute them anew")
+            }
+            if outcome.kept > 0 {
+                try Console.line(
+                    "\(outcome.kept) records stay: prefixes, variants, and what would get no smaller or had no room")
+            }
+        }
+    }
+}
+
 /// A time span: `30d`, `12h`, `45m`, `90s`.
 struct Age: ExpressibleByArgument {
     var seconds: Double

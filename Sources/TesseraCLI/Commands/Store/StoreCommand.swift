@@ -8,7 +8,8 @@ struct StoreCommand: AsyncParsableCommand {
         commandName: "store",
         abstract: "Look into a store and keep it in order.",
         subcommands: [
-            List.self, Show.self, Pin.self, Unpin.self, Remove.self, Stats.self, ContentDigest.self, Verify.self,
+            List.self, Show.self, Pin.self, Unpin.self, Remove.self, Recompress.self, Stats.self, ContentDigest.self,
+            Verify.self,
             Repair.self, Compact.self, Export.self, Import.self, RebuildCatalog.self,
         ])
 }

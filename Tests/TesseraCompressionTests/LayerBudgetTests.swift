@@ -1,0 +1,144 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import TesseraCompression
+import TesseraKV
+import TesseraTestSupport
+import Testing
+
+struct `budgets of layers` {
+    let goldens = PressGoldens.all.budgets
+
+    /// Scores that nobody looks at, of so many layers.
+    func scores(_ layers: Int, _ tokens: Int) -> [TokenScores] {
+        Array(repeating: TokenScores(shared: Array(repeating: 0, count: tokens)), count: layers)
+    }
+
+    @Test func `by eviction error: CompressKV's worked vectors`() throws {
+        func counts(_ errors: [Double]) throws -> [Int] {
+            try ErrorBudget(errors: errors, least: 32).counts(mean: 128, tokens: 4000, scores: scores(4, 4000))
+        }
+        #expect(try counts([0.1, 0.2, 0.3, 0.4]) == [70, 109, 147, 186])
+        #expect(try counts([0.9, 0.05, 0.03, 0.02]) == [378, 51, 44, 39])
+    }
+
+    @Test func `by eviction error, pyramid and threshold are those of the formulas`() throws {
+        for golden in goldens.error {
+            let budget = ErrorBudget(errors: golden.errors, least: golden.least)
+            let scores = scores(golden.errors.count, golden.tokens)
+            #expect(try budget.counts(mean: golden.mean, tokens: golden.tokens, scores: scores) == golden.counts)
+        }
+        for golden in goldens.pyramid {
+            let budget = PyramidBudget(steepness: golden.steepness, window: golden.window)
+            let scores = scores(golden.layers, golden.tokens)
+            #expect(try budget.counts(mean: golden.mean, tokens: golden.tokens, scores: scores) == golden.counts)
+        }
+        let kvzip = try PressGoldens.all.views(of: "grouped", budget: 24).map { try KVzipPress().scores(of: $0) }
+        for golden in goldens.threshold {
+            let budget = ThresholdBudget(least: golden.least)
+            #expect(budget.counts(mean: golden.mean, tokens: 64, scores: kvzip) == golden.counts)
+        }
+    }
+
+    @Test func `of every kind add up to the mean and lie between 1 and all tokens`() throws {
+        var random = SplitMix64(seed: 3)
+        for _ in 0..<400 {
+            let layers = Int.random(in: 1...9, using: &random)
+            let tokens = Int.random(in: 1...80, using: &random)
+            let mean = Int.random(in: 1...tokens, using: &random)
+            let scores = random.scores(layers: layers, heads: 2, tokens: tokens)
+            let errors = evictionErrors([(0..<layers).map { _ in pow4(Double.random(in: 0...1, using: &random)) }])
+            let least = Int.random(in: 1...mean, using: &random)
+            let budgets: [any LayerBudget] = [
+                UniformBudget(), ErrorBudget(errors: errors, least: least),
+                PyramidBudget(
+                    steepness: Int.random(in: 1...30, using: &random), window: Int.random(in: 0..<mean, using: &random)),
+                ThresholdBudget(least: Int.random(in: 0...20, using: &random)),
+            ]
+            for budget in budgets {
+                let counts = try budget.counts(mean: mean, tokens: tokens, scores: scores)
+                #expect(counts.count == layers && counts.reduce(0, +) == layers * mean, "\(budget.name)")
+                #expect(counts.allSatisfy { (1...tokens).contains($0) }, "\(budget.name): \(counts)")
+            }
+        }
+    }
+
+    @Test func `by eviction error lie between m and three times the mean, and rise with the error`() throws {
+        var random = SplitMix64(seed: 4)
+        for _ in 0..<200 {
+            let errors = evictionErrors([(0..<8).map { _ in pow4(Double.random(in: 0...1, using: &random)) }])
+            let mean = Int.random(in: 32...200, using: &random)
+            let tokens = Int.random(in: mean...700, using: &random)
+            let counts = try ErrorBudget(errors: errors).counts(mean: mean, tokens: tokens, scores: scores(8, tokens))
+            #expect(counts.allSatisfy { (32...min(3 * mean, tokens)).contains($0) })
+            let rising = errors.indices.sorted { errors[$0] < errors[$1] }.map { counts[$0] }
+            // Rounding hands out single tokens, which may put a neighbour ahead by one.
+            #expect(zip(rising, rising.dropFirst()).allSatisfy { $0 <= $1 + 1 }, "\(rising)")
+        }
+    }
+
+    @Test func `by eviction error refuse a mean below m, other models' errors, and what is no share`() {
+        func refused(_ errors: [Double], least: Int = 32, mean: Int = 128, _ word: String) {
+            expectRefusal(.invalidInput, word) {
+                try ErrorBudget(errors: errors, least: least).counts(mean: mean, tokens: 400, scores: scores(2, 400))
+            }
+        }
+        refused([0.5, 0.5], mean: 31, "at least 32 tokens")
+        refused([0.5, 0.5], least: 0, "at least 1 token")
+        refused([0.5, 0.25, 0.25], "layers don't fit a model of 2")
+        for errors in [[1e300, 0], [2, -1], [.nan, 1], [0, 0], [.infinity, 1]] { refused(errors, "add up to 1") }
+    }
+
+    @Test func `of a pyramid fall from layer to layer and hold the window and one token more, also of few tokens`()
+        throws
+    {
+        var random = SplitMix64(seed: 5)
+        for _ in 0..<400 {
+            let window = Int.random(in: 0...10, using: &random)
+            let tokens = Int.random(in: window + 1...window + 40, using: &random)
+            let mean = Int.random(in: window + 1...tokens, using: &random)
+            let layers = Int.random(in: 1...12, using: &random)
+            let counts = try PyramidBudget(steepness: Int.random(in: 1...25, using: &random), window: window)
+                .counts(mean: mean, tokens: tokens, scores: scores(layers, tokens))
+            #expect(zip(counts, counts.dropFirst()).allSatisfy { $0 >= $1 }, "\(counts)")
+            #expect(counts.allSatisfy { (window + 1...tokens).contains($0) }, "\(counts)")
+        }
+    }
+
+    @Test func `of a pyramid refuse what does not hold the window, and options out of range`() {
+        for mean in [1, 8] {
+            expectRefusal(.invalidInput, "the window of 8", "--budget") {
+                try PyramidBudget().counts(mean: mean, tokens: 100, scores: scores(3, 100))
+            }
+        }
+        expectRefusal(.invalidInput, "the window of \(Int.max)") {
+            try PyramidBudget(window: .max).counts(mean: 9, tokens: 100, scores: scores(3, 100))
+        }
+        for budget in [PyramidBudget(steepness: 0), PyramidBudget(window: -1)] {
+            expectRefusal(.invalidInput, "steepness of 1 or more") {
+                try budget.counts(mean: 9, tokens: 100, scores: scores(3, 100))
+            }
+        }
+    }
+
+    @Test func `of a threshold go to the layers that score highest, and always hold what is protected`() {
+        let low = TokenScores(shared: (0..<40).map { Float($0) })
+        let high = TokenScores(shared: (0..<40).map { 100 + Float($0) })
+        #expect(ThresholdBudget(least: 16).counts(mean: 20, tokens: 40, scores: [low, high]) == [16, 24])
+        #expect(ThresholdBudget(least: 16).counts(mean: 5, tokens: 40, scores: [low, high]) == [5, 5])
+        #expect(ThresholdBudget(least: 16).counts(mean: 3, tokens: 3, scores: [low, high]) == [3, 3])
+        #expect(ThresholdBudget(least: -4).counts(mean: 20, tokens: 40, scores: [low, high]) == [1, 39])
+        var guarded = low
+        guarded.protect(0..<20)
+        #expect(ThresholdBudget(least: 4).counts(mean: 21, tokens: 40, scores: [guarded, high])[0] >= 20)
+        #expect(ThresholdBudget(least: 4).counts(mean: 20, tokens: 40, scores: [low, low]) == [20, 20])
+    }
+
+    @Test func `count a token of a threshold by its best head`() {
+        let split = TokenScores(heads: [[9, 0, 0, 0], [0, 9, 0, 0]])
+        let even = TokenScores(heads: [[5, 5, 5, 5], [5, 5, 5, 5]])
+        #expect(ThresholdBudget(least: 1).counts(mean: 2, tokens: 4, scores: [split, even]) == [2, 2])
+        #expect(ThresholdBudget(least: 1).counts(mean: 3, tokens: 4, scores: [split, even]) == [2, 4])
+    }
+
+    private func pow4(_ number: Double) -> Double { number * number * number * number }
+}
