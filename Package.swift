@@ -67,7 +67,8 @@ let package = Package(
         .target(
             name: "Tessera",
             dependencies: [
-                "CPNG", "CSuite", "TesseraCompression", "TesseraEviction", "TesseraKV", "TesseraRuntime", "TesseraStore", "TesseraReuse",
+                "CPNG", "CSuite", "TesseraCompression", "TesseraEviction", "TesseraKV", "TesseraRuntime",
+                "TesseraStore", "TesseraReuse",
                 "TesseraRetrieval",
                 .product(name: "Logging", package: "swift-log"),
             ]),
@@ -104,7 +105,8 @@ let package = Package(
         .target(
             name: "TesseraBench",
             dependencies: [
-                "CFiles", "Tessera", "TesseraAPI", "TesseraCompression", "TesseraEviction", "TesseraKV", "TesseraReuse", "TesseraRetrieval",
+                "CFiles", "Tessera", "TesseraAPI", "TesseraCompression", "TesseraEviction", "TesseraKV", "TesseraReuse",
+                "TesseraRetrieval",
                 "TesseraRuntime", "TesseraStore",
             ]),
         .executableTarget(
