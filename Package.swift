@@ -127,7 +127,8 @@ let package = Package(
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ]),
         .target(name: "TesseraTestSupport", dependencies: ["TesseraKV"], path: "Tests/TesseraTestSupport"),
-        .testTarget(name: "TesseraKVTests", dependencies: ["TesseraKV", "CKernels", "TesseraTestSupport"]),
+        .testTarget(
+            name: "TesseraKVTests", dependencies: ["TesseraCompression", "TesseraKV", "CKernels", "TesseraTestSupport"]),
         .testTarget(
             name: "TesseraRuntimeTests",
             dependencies: ["TesseraRuntime", "TesseraKV", "CKernels", "TesseraTestSupport"]),

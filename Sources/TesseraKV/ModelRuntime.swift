@@ -46,7 +46,7 @@ public protocol ModelRuntime: AnyObject, Sendable {
 extension ModelRuntime {
     /// None: the model reads text alone.
     public func embeddings(of frame: Frame) throws(TesseraError) -> [Float] {
-        throw TesseraError(.unsupported, "\(model.name) reads text alone; screenshots need a model that sees them")
+        throw .blind(model.name)
     }
 
     /// One step after the other.
@@ -59,5 +59,12 @@ extension ModelRuntime {
             logits += try prefill(call, over: step.buffer, observer: nil).logits
         }
         return logits
+    }
+}
+
+extension TesseraError {
+    /// A model that was shown a screenshot and reads text alone.
+    package static func blind(_ model: String) -> TesseraError {
+        TesseraError(.unsupported, "\(model) reads text alone; screenshots need a model that sees them")
     }
 }

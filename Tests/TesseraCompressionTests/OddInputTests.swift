@@ -227,7 +227,8 @@ struct `presses on odd input` {
         let scores = KeyDiffPress().scores(of: view).heads
         for (a, b) in zip(scores, KeyDiffPress().scores(of: longer).heads) { #expect(largestDifference(a, b) < 1e-6) }
         for (a, b) in zip(scores, KeyDiffPress().scores(of: turned).heads) { #expect(largestDifference(a, b) < 1e-6) }
-        #expect(keyDifference([0, 0, 3, 4], dimension: 2).map { abs($0) } == [0, 1])
+        let pair = KVLayout(layers: 1, heads: 1, headDimension: 2)
+        #expect(TokenSaliency.keyDifferences([0, 0, 3, 4], layout: pair).map { $0.map { abs($0) } } == [[0, 1]])
     }
 
     @Test func `those of no order score tokens alike in whatever order they stand`() throws {

@@ -17,7 +17,7 @@ from PIL import Image
 import questions
 import screens
 
-COLUMNS, EPISODES, ASKED, FRAMES, SEED = 40, 600, 3, (3, 4, 5, 6, 7), -1000
+COLUMNS, EPISODES, FRAMES, SEED = 40, 600, (3, 4, 5, 6, 7), -1000
 
 
 def atlas():

@@ -105,8 +105,6 @@ class Frame:
 @dataclass
 class Episode:
     frames: list
-    new: str                    # the title that the last screen has and the one before has not
-    recoloured: bool            # whether it is an old item in a new colour
     theme: int
 
 
@@ -126,7 +124,7 @@ class Player:
         self.side = rng.randint(0, BARS - 1)
         for _ in range(items):
             self.items.append(self.fresh())
-        self.episode = Episode([], "", False, self.theme)
+        self.episode = Episode([], self.theme)
         self.show()
         for number in range(1, frames):
             self.change(last=number == frames - 1)
@@ -168,10 +166,7 @@ class Player:
                 item.colour = title[0]
                 new = item
         if new is None and (last or len(self.items) < 10 or rng.random() < 0.5) and len(self.items) < 13:
-            recolour, new = False, self.fresh()
-            self.items.append(new)
-        if last and new:
-            self.episode.new, self.episode.recoloured = new.title, recolour
+            self.items.append(self.fresh())
 
     def show(self):
         rng, before = self.rng, self.shown[-1:]

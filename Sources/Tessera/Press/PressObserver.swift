@@ -68,13 +68,7 @@ package final class PressObserver: LayerObserver {
     }
 
     package func layerReceived(_ received: LayerReceived) throws(TesseraError) {
-        guard let positions = view?.positions else { return }
         view?.received = received.sums
-        // A key is seen by the rows that don't stand in front of it.
-        let rows = received.slots.map { positions[$0] }.sorted()
-        view?.observers = positions.map { position in
-            rows.count - (rows.firstIndex { $0 >= position } ?? rows.count)
-        }
     }
 
     package func layerWeighed(_ masses: LayerMasses) throws(TesseraError) {

@@ -48,7 +48,7 @@ public struct PressReport: Sendable, Codable, Equatable {
     public var budget: String
     /// Tokens that stayed, on average over layers.
     public var keptTokens: Double
-    /// Tokens that stayed in the layer that kept the fewest, and in the one that kept the most.
+    /// The fewest tokens that stayed in a layer.
     public var fewest: Int
     /// The most tokens that stayed in a layer.
     public var most: Int

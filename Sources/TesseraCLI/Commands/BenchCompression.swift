@@ -16,20 +16,30 @@ extension Bench {
             discussion: """
                 A line of the question file is {"system": …, "contexts": […], "questions": [{"question": …, "answers": \
                 […], "kind": …}]}. With the question known, a press sees the prompt to its end; with the question \
-                withheld, it sees the contexts alone, and all questions about them share what it keeps.
+                withheld, it sees the contexts alone, and all questions about them share what it keeps. A line of the \
+                episodes is {"frames": [[…]], "questions": […]}, a frame being the numbers of its tiles.
                 """)
 
-        @Option(name: .shortAndLong, help: "The model.", completion: .file(extensions: ["gguf"]))
-        var model: String
+        @Option(name: .shortAndLong, help: "The model of texts.", completion: .file(extensions: ["gguf"]))
+        var model: String?
+
+        @Option(help: "The questions about texts, one prompt a line.", completion: .file(extensions: ["jsonl"]))
+        var qa: String?
+
+        @Option(help: "The model of screenshots.", completion: .file(extensions: ["gguf"]))
+        var guiModel: String?
+
+        @Option(help: "The questions about screenshots, one episode a line.", completion: .file(extensions: ["jsonl"]))
+        var episodes: String?
+
+        @Option(help: "The picture of the tiles that episodes are made of.", completion: .file(extensions: ["png"]))
+        var tiles: String?
 
         @OptionGroup var storeOptions: StoreOptions
         @OptionGroup var jobOptions: JobOptions
 
         @Option(help: "Arithmetic: auto, bf16 or fp32.")
         var precision = PrecisionName.auto
-
-        @Option(help: "The questions, one prompt a line.", completion: .file(extensions: ["jsonl"]))
-        var qa: String
 
         @Option(help: "Questions of each kind. By default all.")
         var perKind: Int?
@@ -40,32 +50,80 @@ extension Bench {
         @Option(parsing: .upToNextOption, help: "How much stays where the question is withheld.")
         var withheld = ["40%", "60%", "80%"]
 
+        @Option(parsing: .upToNextOption, help: "How much stays of screenshots.")
+        var gui = ["10%", "20%", "40%"]
+
+        @Option(
+            help: "Also write a page with plots, which stands alone in a browser.",
+            completion: .file(extensions: ["html"]))
+        var html: String?
+
+        @Option(help: "Also write the plots alone, as a drawing.", completion: .file(extensions: ["svg"]))
+        var svg: String?
+
         @Flag(help: "Print the report as JSON.")
         var json = false
 
         func validate() throws {
-            for budget in known + withheld { _ = try PressBudget(budget) }
+            guard (model == nil) == (qa == nil), (guiModel == nil) == (episodes == nil),
+                (episodes == nil) == (tiles == nil), model != nil || guiModel != nil
+            else {
+                throw ValidationError(
+                    "give --model with --qa, or --gui-model with --episodes and --tiles, or all of them")
+            }
+            try validateOutputs([html, svg])
+            for budget in known + withheld + gui { _ = try PressBudget(budget) }
             guard perKind ?? 1 >= 1 else { throw ValidationError("--per-kind is at least 1") }
         }
 
         func run() async throws {
-            let suite = try CompressionSuite.texts(readText(at: qa), named: qa).sample(perKind: perKind)
-            let options = try ModelOptions.parse(["--model", model, "--precision", precision.rawValue])
-            let cache = try storeOptions.apart("bench").open(options)
-            let assets = try await heads(of: cache)
-            let workers = try jobOptions.workers(beside: cache, model: options)
-            let caches = workers.isEmpty ? [cache] : workers
             var report = CompressionReport()
-            let benches = [
-                try CompressionBench.known(known.map { try PressBudget($0) }, assets: assets, suite: "text"),
-                try CompressionBench.withheld(withheld.map { try PressBudget($0) }, suite: "text"),
-            ]
-            for bench in benches {
-                try await bench.run(suite, on: caches, into: &report) { done in
-                    if done % 20 == 0 { Notices.say("\(done) of \(suite.items.count) prompts") }
-                }
+            if let model, let qa {
+                let suite = try CompressionSuite.texts(readText(at: qa), named: qa)
+                let caches = try Caches(of: self, model)
+                let assets = try await heads(of: caches.first)
+                let benches = [
+                    try CompressionBench.known(budgets(known), assets: assets, suite: "text"),
+                    try CompressionBench.withheld(budgets(withheld), suite: "text"),
+                ]
+                for bench in benches { try await ask(bench, suite, caches, &report) }
+            }
+            if let guiModel, let episodes, let tiles {
+                let suite = try CompressionSuite.episodes(
+                    readText(at: episodes), named: episodes, atlas: Frame(png: tiles))
+                let bench = try CompressionBench.known(budgets(gui), assets: nil, frames: true, suite: "screenshots")
+                try await ask(bench, suite, Caches(of: self, guiModel), &report)
             }
             try Console.line(json ? try TesseraCLI.json(report) : CompressionText(report).markdown)
+            let page = CompressionPage(report)
+            if let html { try writeFile(Data(page.html.utf8), to: html) }
+            if let svg { try writeFile(Data(page.svg.utf8), to: svg) }
+        }
+
+        private func budgets(_ texts: [String]) throws -> [PressBudget] { try texts.map { try PressBudget($0) } }
+
+        /// A model, opened as often as prompts are asked at once.
+        private struct Caches {
+            let first: ContextCache
+            let workers: [ContextCache]
+
+            init(of bench: Compression, _ model: String) throws {
+                let options = try ModelOptions.parse(["--model", model, "--precision", bench.precision.rawValue])
+                first = try bench.storeOptions.apart("bench").open(options)
+                workers = try bench.jobOptions.workers(beside: first, model: options)
+            }
+
+            var all: [ContextCache] { workers.isEmpty ? [first] : workers }
+        }
+
+        private func ask(
+            _ bench: CompressionBench, _ suite: CompressionSuite, _ caches: Caches,
+            _ report: inout CompressionReport
+        ) async throws {
+            let sample = suite.sample(perKind: perKind)
+            try await bench.run(sample, on: caches.all, into: &report) { done in
+                if done % 20 == 0 { Notices.say("\(bench.suite): \(done) of \(sample.items.count) prompts") }
+            }
         }
 
         /// The model's retrieval heads, measured now where they never were.
@@ -100,12 +158,13 @@ struct CompressionText {
                 \(figures(suite, questionKnown: true))
 
                 \(ahead(suite))
-
-                Question withheld:
-
-                \(figures(suite, questionKnown: false))
-                """
+                """ + withheld(suite)
         }.joined(separator: "\n\n")
+    }
+
+    private func withheld(_ suite: CompressionReport.Suite) -> String {
+        guard report.results.contains(where: { $0.suite == suite.name && !$0.questionKnown }) else { return "" }
+        return "\n\nQuestion withheld:\n\n" + figures(suite, questionKnown: false)
     }
 
     private func figures(_ suite: CompressionReport.Suite, questionKnown: Bool) -> String {

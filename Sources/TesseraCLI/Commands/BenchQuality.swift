@@ -67,12 +67,7 @@ extension Bench {
         var json = false
 
         func validate() throws {
-            for path in [html, svg].compactMap({ $0 }) {
-                let folder = URL(fileURLWithPath: path).deletingLastPathComponent().path
-                guard FileManager.default.isWritableFile(atPath: folder) else {
-                    throw ValidationError("there is no folder \(folder) that can be written to")
-                }
-            }
+            try validateOutputs([html, svg])
             guard ratios.allSatisfy({ (0...1).contains($0) }) else {
                 throw ValidationError("--ratios are between 0 and 1")
             }

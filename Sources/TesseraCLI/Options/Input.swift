@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
+import ArgumentParser
 import Foundation
 import TesseraKV
 import TesseraRuntime
@@ -34,6 +35,16 @@ func writeFile(_ data: Data, to path: String) throws {
         try data.write(to: URL(fileURLWithPath: path), options: .atomic)
     } catch {
         throw TesseraError(.io, "can't write \(path): \(error.localizedDescription)")
+    }
+}
+
+/// Refuses paths that can't be written to, before hours of work are lost.
+func validateOutputs(_ paths: [String?]) throws {
+    for path in paths.compactMap({ $0 }) {
+        let folder = URL(fileURLWithPath: path).deletingLastPathComponent().path
+        guard FileManager.default.isWritableFile(atPath: folder) else {
+            throw ValidationError("there is no folder \(folder) that can be written to")
+        }
     }
 }
 

@@ -32,8 +32,6 @@ public struct LayerView: Sendable {
     public var attention: [Float] = []
     /// The attention that each token received, summed over the computed tokens, (query head, token).
     public var received: [Float] = []
-    /// How many computed tokens see each token.
-    public var observers: [Int] = []
     /// Queries before RoPE, (computed token, query head, dimension).
     public var queries: [Float] = []
     /// The highest attention that each token received from any token of the repeated prompt, (query head, token).

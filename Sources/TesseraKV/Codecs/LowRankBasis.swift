@@ -5,7 +5,7 @@ public import Foundation
 /// The directions that ``LowRankCodec`` keeps: for the keys and the values of each KV head of each layer a mean and
 /// orthonormal vectors, the most telling first. An asset of one model, made once from its KV on calibration text.
 ///
-/// Directions are the leading eigenvectors of the covariance (PCA). MatryoshkaKV (arXiv 2410.14731) begins with the same
+/// Directions are the leading eigenvectors of the covariance (PCA), which TesseraCompression finds. MatryoshkaKV (arXiv 2410.14731) begins with the same
 /// and then trains them with the model frozen; that training is not part of this, so the share of ranks that can be
 /// spared is smaller than the paper's.
 public struct LowRankBasis: Sendable, Equatable {
@@ -19,7 +19,8 @@ public struct LowRankBasis: Sendable, Equatable {
         /// How many directions there are.
         public var rank: Int { directions.count / mean.count }
 
-        init(mean: [Float], directions: [Float]) {
+        /// What is kept, as it is.
+        package init(mean: [Float], directions: [Float]) {
             (self.mean, self.directions) = (mean, directions)
         }
     }
@@ -42,47 +43,6 @@ public struct LowRankBasis: Sendable, Equatable {
         return heads[first..<first + layout.heads]
     }
 
-    /// Keeps the leading principal directions of calibration KV.
-    ///
-    /// The ranks of all heads are chosen together by ``ranks(of:budget:)``. Each head's eigenvalues are first divided by
-    /// the sum of those of all heads of its layer's keys, or values: what a layer does with its values does not depend on
-    /// how large its keys are.
-    ///
-    /// - Parameters:
-    ///   - moments: Sums over the calibration text.
-    ///   - share: The mean of rank / dimension over all heads, above 0 and at most 1.
-    /// - Throws: ``TesseraError`` of code `invalidInput` when a layer has no tokens or numbers that are not finite.
-    /// - Complexity: heads · dimension³.
-    public init(_ moments: KVMoments, share: Double) throws(TesseraError) {
-        precondition(share > 0 && share <= 1, "a share of the ranks")
-        guard moments.tokens.allSatisfy({ $0 > 0 }) else {
-            throw TesseraError(.invalidInput, "a basis needs calibration tokens in every layer")
-        }
-        let layout = moments.layout
-        let dimension = layout.headDimension
-        var (spectra, weights, means): ([SymmetricEigen], [[Double]], [[Double]]) = ([], [], [])
-        for layer in 0..<layout.layers {
-            for part in KVPart.allCases {
-                let covariances = (0..<layout.heads).map { moments.covariance(of: part, layer: layer, head: $0) }
-                guard covariances.allSatisfy({ $0.allSatisfy(\.isFinite) }) else {
-                    throw TesseraError(.invalidInput, "calibration numbers of layer \(layer) are not finite")
-                }
-                let eigen = covariances.map { SymmetricEigen($0, dimension: dimension) }
-                let total = eigen.reduce(0) { $0 + $1.values.reduce(0) { $0 + max(0, $1) } }
-                spectra += eigen
-                weights += eigen.map { $0.values.map { total > 0 ? max(0, $0) / total : 0 } }
-                means += (0..<layout.heads).map { moments.mean(of: part, layer: layer, head: $0) }
-            }
-        }
-        let budget = Int((Double(spectra.count * dimension) * share).rounded())
-        let ranks = Self.ranks(of: weights, budget: budget)
-        let heads = zip(zip(spectra, means), ranks).map { head, rank in
-            Head(
-                mean: head.1.map { Float($0) }, directions: head.0.vectors.prefix(rank * dimension).map { Float($0) })
-        }
-        self.init(layout, heads)
-    }
-
     /// The rank of each head within a budget for all: one after another, the largest eigenvalue that is left.
     ///
     /// That is the choice of least squared error in all. It is nested: a larger budget takes no rank away. Of equal
@@ -101,7 +61,8 @@ public struct LowRankBasis: Sendable, Equatable {
         return ranks
     }
 
-    init(_ layout: KVLayout, _ heads: [Head]) {
+    /// A basis of heads as they are, (layer, part, KV head).
+    package init(_ layout: KVLayout, _ heads: [Head]) {
         (self.layout, self.heads) = (layout, heads)
         digest = Digest256(of: Self.body(layout, heads))
     }

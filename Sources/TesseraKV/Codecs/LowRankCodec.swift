@@ -124,10 +124,7 @@ public struct LowRankCodec: KVCodec {
     private func read(
         _ record: UnsafeRawBufferPointer, tokens: Int
     ) throws(TesseraError) -> (layer: Int, LowRankSections)? {
-        guard tokens > 0 else {
-            guard record.isEmpty else { throw .misfit(record.count, tokens: tokens, codec: name) }
-            return nil
-        }
+        guard try !PackedHeader.isEmpty(record, tokens: tokens, codec: name) else { return nil }
         let fields = try PackedHeader(record, tokens: tokens, codec: name)
         let layer = Int(fields.fields[0])
         guard layer < basis.layout.layers, fields == header(layer: layer) else {

@@ -38,6 +38,16 @@ struct PackedHeader: Equatable {
         }
     }
 
+    /// Whether a record is that of no tokens, which is empty.
+    ///
+    /// - Throws: ``TesseraError`` of code `corrupt` when one of the two is empty and the other is not.
+    static func isEmpty(
+        _ record: UnsafeRawBufferPointer, tokens: Int, codec: String
+    ) throws(TesseraError) -> Bool {
+        guard record.isEmpty == (tokens == 0) else { throw .misfit(record.count, tokens: tokens, codec: codec) }
+        return tokens == 0
+    }
+
     func write(to record: UnsafeMutableRawBufferPointer) {
         record[0] = Self.version
         for (index, field) in fields.enumerated() {

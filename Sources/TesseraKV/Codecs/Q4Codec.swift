@@ -55,8 +55,7 @@ public struct Q4Codec: KVCodec {
         angles: RotaryAngles
     ) throws(TesseraError) {
         let placement = Placement(tokens: tokens, into: buffer, layer: layer, at: slot, angles: angles)
-        guard let start = record.baseAddress, tokens > 0 else {
-            guard record.isEmpty, tokens == 0 else { throw .misfit(record.count, tokens: tokens, codec: name) }
+        guard try !PackedHeader.isEmpty(record, tokens: tokens, codec: name), let start = record.baseAddress else {
             return
         }
         let header = try PackedHeader(record, tokens: tokens, codec: name)

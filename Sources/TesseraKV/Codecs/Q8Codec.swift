@@ -26,14 +26,8 @@ public struct Q8Codec: KVCodec {
 
     /// The bytes of one layer; see ``KVCodec/encode(keys:values:layout:)``.
     public func encode(keys: [Float], values: [Float], layout: KVLayout) throws(TesseraError) -> [UInt8] {
-        precondition(keys.count == values.count && keys.count % layout.width == 0, "keys and values of whole tokens")
-        for numbers in [keys, values] {
-            let checked = ck_q8_check(numbers, numbers.count)
-            if checked < numbers.count {
-                throw .unkeepable(token: checked / layout.width, codec: name, limit: "65504")
-            }
-        }
-        let sections = Q8Sections(tokens: keys.count / layout.width, width: layout.width)
+        let tokens = try CodecInput(keys, values, layout, codec: name).tokens
+        let sections = Q8Sections(tokens: tokens, width: layout.width)
         guard sections.tokens > 0 else { return [] }
         var record = [UInt8](repeating: 0, count: sections.byteCount)
         record.withUnsafeMutableBytes { record in

@@ -62,16 +62,24 @@ public enum TokenSaliency {
     ///   - layout: The shape of keys.
     /// - Returns: A number for each token, from −1 to 1, and 2 for the first four.
     public static func keyDifference(_ keys: [Float], layout: KVLayout) -> [Float] {
+        let heads = keyDifferences(keys, layout: layout)
+        return (0..<keys.count / layout.width).map { token in
+            token < 4 ? 2 : Float(heads.reduce(0) { $0 + $1[token] / Double(heads.count) })
+        }
+    }
+
+    /// The same by head, (KV head, token), with no token before the others: −cos(k, anchor), and 0 for a key of zeros.
+    /// What is not finite makes a head's numbers NaN.
+    package static func keyDifferences(_ keys: [Float], layout: KVLayout) -> [[Double]] {
         let (tokens, dimension) = (keys.count / layout.width, layout.headDimension)
-        var saliency = [Double](repeating: 0, count: tokens)
-        for head in 0..<layout.heads {
+        return (0..<layout.heads).map { head in
             var units = [Double](repeating: 0, count: tokens * dimension)
             var anchor = [Double](repeating: 0, count: dimension)
             for token in 0..<tokens {
                 let start = token * layout.width + head * dimension
                 let length = (0..<dimension).reduce(0) { $0 + Double(keys[start + $1]) * Double(keys[start + $1]) }
                     .squareRoot()
-                guard length > 0 else { continue }
+                guard length != 0 else { continue }
                 for index in 0..<dimension {
                     let unit = Double(keys[start + index]) / length
                     units[token * dimension + index] = unit
@@ -79,12 +87,10 @@ public enum TokenSaliency {
                 }
             }
             let length = anchor.reduce(0) { $0 + $1 * $1 }.squareRoot()
-            guard length > 0 else { continue }
-            for token in 0..<tokens {
-                let product = (0..<dimension).reduce(0) { $0 + units[token * dimension + $1] * anchor[$1] }
-                saliency[token] -= product / length / Double(layout.heads)
+            return (0..<tokens).map { token in
+                guard length != 0 else { return 0 }
+                return -(0..<dimension).reduce(0) { $0 + units[token * dimension + $1] * anchor[$1] } / length
             }
         }
-        return saliency.enumerated().map { $0 < 4 ? 2 : Float($1) }
     }
 }

@@ -146,10 +146,7 @@ public struct ZipCacheCodec: KVCodec {
     private func sections(
         of record: UnsafeRawBufferPointer, tokens: Int, _ layout: KVLayout
     ) throws(TesseraError) -> ZipCacheSections? {
-        guard tokens > 0 else {
-            guard record.isEmpty else { throw .misfit(record.count, tokens: tokens, codec: name) }
-            return nil
-        }
+        guard try !PackedHeader.isEmpty(record, tokens: tokens, codec: name) else { return nil }
         let header = try PackedHeader(record, tokens: tokens, codec: name)
         guard header == PackedHeader(header.fields[0]), header.fields[0] <= tokens else {
             throw .misfit(record.count, tokens: tokens, codec: name)

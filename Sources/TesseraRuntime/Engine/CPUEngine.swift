@@ -99,10 +99,7 @@ public final class CPUEngine: ModelRuntime {
 
     /// The patches of a screenshot; see ``ModelRuntime/embeddings(of:)``.
     public func embeddings(of frame: Frame) throws(TesseraError) -> [Float] {
-        guard let patches else {
-            throw TesseraError(
-                .unsupported, "\(model.name) reads text alone; screenshots need a model that sees them")
-        }
+        guard let patches else { throw .blind(model.name) }
         return try patches.embeddings(of: frame)
     }
 

@@ -35,7 +35,6 @@ struct ViewShape: Sendable, CustomTestStringConvertible {
         view.window = Array(max(0, tokens - window)..<tokens)
         view.attention = random.shares(rows: view.window.count * queryHeads, of: tokens)
         view.received = random.shares(rows: queryHeads, of: tokens)
-        view.observers = (0..<tokens).map { tokens - $0 }
         view.queries = random.floats(tokens * queryHeads * dimension)
         view.repeated = random.shares(rows: queryHeads, of: tokens)
         view.norms = random.floats(tokens).map { 1 + abs($0) }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import Foundation
+import TesseraCompression
 import TesseraTestSupport
 import Testing
 
@@ -8,29 +9,6 @@ import Testing
 
 extension Codecs {
     @Suite struct `low-rank codec` {
-        @Test(arguments: [1, 2, 5, 32, 64]) func `finds eigenvectors of a symmetric matrix`(n: Int) {
-            let noise = Codecs.normals(n * n, seed: 3)
-            var matrix = [Double](repeating: 0, count: n * n)
-            for row in 0..<n {
-                for column in 0..<n {
-                    matrix[row * n + column] = Double(noise[row * n + column] + noise[column * n + row])
-                }
-            }
-            let eigen = SymmetricEigen(matrix, dimension: n)
-            #expect(eigen.values == eigen.values.sorted(by: >))
-            for first in 0..<n {
-                let vector = eigen.vectors[first * n..<(first + 1) * n].map { $0 }
-                for row in 0..<n {
-                    let image = (0..<n).reduce(0.0) { $0 + matrix[row * n + $1] * vector[$1] }
-                    #expect(abs(image - eigen.values[first] * vector[row]) < 1e-11)
-                }
-                for second in 0..<n {
-                    let product = (0..<n).reduce(0.0) { $0 + vector[$1] * eigen.vectors[second * n + $1] }
-                    #expect(abs(product - (first == second ? 1 : 0)) < 1e-12)
-                }
-            }
-        }
-
         @Test func `sums up mean and covariance, piece by piece`() {
             let layout = KVLayout(layers: 2, heads: 2, headDimension: 2)
             var moments = KVMoments(layout: layout)
