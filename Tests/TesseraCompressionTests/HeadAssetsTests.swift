@@ -60,7 +60,7 @@ struct `assets of retrieval heads` {
         model = Self.model(named: "a", queryHeads: 4, layers: 2)
         assets = HeadAssets(
             weights: "\(model.weights)", queryHeads: 4, scores: [[0, 3, 1, 2], [5, 5, 0, 1]], errors: [0.75, 0.25],
-            samples: 3)
+            outputErrors: [0.375, 0.625], samples: 3)
     }
 
     static func model(named name: String, queryHeads: Int, layers: Int) -> ModelDescription {
@@ -100,8 +100,15 @@ struct `assets of retrieval heads` {
     }
 
     @Test func `of a newer format are refused as such, whatever else they hold`() throws {
-        for bytes in [try changed("\"version\" : 1", "\"version\" : 2"), Array(#"{"version": 7}"#.utf8)] {
-            expectRefusal(.unsupported, "format", "up to 1", "calibrate heads") { try HeadAssets(bytes, for: model) }
+        for bytes in [try changed("\"version\" : 2", "\"version\" : 3"), Array(#"{"version": 7}"#.utf8)] {
+            expectRefusal(.unsupported, "format", "up to 2", "calibrate heads") { try HeadAssets(bytes, for: model) }
+        }
+    }
+
+    @Test func `of an older format have to be measured again`() throws {
+        for version in [0, 1] {
+            let bytes = try changed("\"version\" : 2", "\"version\" : \(version)")
+            expectRefusal(.unsupported, "earlier version", "calibrate heads") { try HeadAssets(bytes, for: model) }
         }
     }
 
@@ -111,7 +118,7 @@ struct `assets of retrieval heads` {
             expectRefusal(.corrupt, "calibrate heads") { try HeadAssets(Array(bytes[..<length]), for: model) }
         }
         let changes = [
-            ("\"version\" : 1", "\"version\" : 0"), ("0.75", "1e300"), ("0.75", "-0.75"), ("0.75", "1e999"),
+            ("0.625", "0.5"), ("0.75", "1e300"), ("0.75", "-0.75"), ("0.75", "1e999"),
             ("0.75", "null"),
             ("\"samples\" : 3", "\"samples\" : -3"), ("\"samples\" : 3", "\"samples\" : 3.5"),
             ("\"scores\"", "\"scored\""),

@@ -15,7 +15,7 @@ struct `budgets of layers` {
 
     @Test func `by eviction error: CompressKV's worked vectors`() throws {
         func counts(_ errors: [Double]) throws -> [Int] {
-            try ErrorBudget(errors: errors, least: 32).counts(mean: 128, tokens: 4000, scores: scores(4, 4000))
+            try ErrorBudget(errors: errors, least: 32, most: 3).counts(mean: 128, tokens: 4000, scores: scores(4, 4000))
         }
         #expect(try counts([0.1, 0.2, 0.3, 0.4]) == [70, 109, 147, 186])
         #expect(try counts([0.9, 0.05, 0.03, 0.02]) == [378, 51, 44, 39])
@@ -23,7 +23,7 @@ struct `budgets of layers` {
 
     @Test func `by eviction error, pyramid and threshold are those of the formulas`() throws {
         for golden in goldens.error {
-            let budget = ErrorBudget(errors: golden.errors, least: golden.least)
+            let budget = ErrorBudget(errors: golden.errors, least: golden.least, most: 3)
             let scores = scores(golden.errors.count, golden.tokens)
             #expect(try budget.counts(mean: golden.mean, tokens: golden.tokens, scores: scores) == golden.counts)
         }
@@ -49,7 +49,8 @@ struct `budgets of layers` {
             let errors = evictionErrors([(0..<layers).map { _ in pow4(Double.random(in: 0...1, using: &random)) }])
             let least = Int.random(in: 1...mean, using: &random)
             let budgets: [any LayerBudget] = [
-                UniformBudget(), ErrorBudget(errors: errors, least: least),
+                UniformBudget(),
+                ErrorBudget(errors: errors, least: least, most: Int.random(in: 1...9, using: &random)),
                 PyramidBudget(
                     steepness: Int.random(in: 1...30, using: &random), window: Int.random(in: 0..<mean, using: &random)),
                 ThresholdBudget(least: Int.random(in: 0...20, using: &random)),
@@ -62,14 +63,16 @@ struct `budgets of layers` {
         }
     }
 
-    @Test func `by eviction error lie between m and three times the mean, and rise with the error`() throws {
+    @Test func `by eviction error lie between m and M, and rise with the error`() throws {
         var random = SplitMix64(seed: 4)
         for _ in 0..<200 {
             let errors = evictionErrors([(0..<8).map { _ in pow4(Double.random(in: 0...1, using: &random)) }])
             let mean = Int.random(in: 32...200, using: &random)
             let tokens = Int.random(in: mean...700, using: &random)
-            let counts = try ErrorBudget(errors: errors).counts(mean: mean, tokens: tokens, scores: scores(8, tokens))
-            #expect(counts.allSatisfy { (32...min(3 * mean, tokens)).contains($0) })
+            let (least, most) = (Int.random(in: 1...32, using: &random), Int.random(in: 1...8, using: &random))
+            let counts = try ErrorBudget(errors: errors, least: least, most: most)
+                .counts(mean: mean, tokens: tokens, scores: scores(8, tokens))
+            #expect(counts.allSatisfy { (least...min(most * mean, tokens)).contains($0) })
             let rising = errors.indices.sorted { errors[$0] < errors[$1] }.map { counts[$0] }
             // Rounding hands out single tokens, which may put a neighbour ahead by one.
             #expect(zip(rising, rising.dropFirst()).allSatisfy { $0 <= $1 + 1 }, "\(rising)")
@@ -77,13 +80,15 @@ struct `budgets of layers` {
     }
 
     @Test func `by eviction error refuse a mean below m, other models' errors, and what is no share`() {
-        func refused(_ errors: [Double], least: Int = 32, mean: Int = 128, _ word: String) {
+        func refused(_ errors: [Double], least: Int = 32, most: Int = 3, mean: Int = 128, _ word: String) {
             expectRefusal(.invalidInput, word) {
-                try ErrorBudget(errors: errors, least: least).counts(mean: mean, tokens: 400, scores: scores(2, 400))
+                try ErrorBudget(errors: errors, least: least, most: most).counts(
+                    mean: mean, tokens: 400, scores: scores(2, 400))
             }
         }
         refused([0.5, 0.5], mean: 31, "at least 32 tokens")
         refused([0.5, 0.5], least: 0, "at least 1 token")
+        refused([0.5, 0.5], most: 0, "1 or more times the mean")
         refused([0.5, 0.25, 0.25], "layers don't fit a model of 2")
         for errors in [[1e300, 0], [2, -1], [.nan, 1], [0, 0], [.infinity, 1]] { refused(errors, "add up to 1") }
     }
@@ -105,8 +110,8 @@ struct `budgets of layers` {
     }
 
     @Test func `of a pyramid refuse what does not hold the window, and options out of range`() {
-        for mean in [1, 8] {
-            expectRefusal(.invalidInput, "the window of 8", "--budget") {
+        for mean in [1, 16] {
+            expectRefusal(.invalidInput, "the window of 16", "--budget") {
                 try PyramidBudget().counts(mean: mean, tokens: 100, scores: scores(3, 100))
             }
         }

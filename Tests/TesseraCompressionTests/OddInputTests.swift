@@ -20,7 +20,7 @@ struct `presses on odd input` {
         _ shape: ViewShape
     ) throws {
         for press in try PressCatalog.presses() {
-            let segments = press.needs.frames ? [PromptSegment(0..<shape.tokens, .frame)] : nil
+            let segments = press.needs.frames ? [PressSegment(0..<shape.tokens, .frame)] : nil
             let scores = try (0..<3).map {
                 try press.scores(of: shape.view(layer: $0, budget: shape.tokens, segments: segments))
             }
@@ -131,7 +131,7 @@ struct `presses on odd input` {
     @Test func `gui-kv refuses a prompt without frames, segments that don't cover it, and norms that aren't known`() {
         let shape = ViewShape(tokens: 30)
         expectRefusal(.invalidInput, "screenshots", "--frames") { try GUIKVPress().scores(of: shape.view()) }
-        for segments in [[PromptSegment(0..<31, .frame)], [PromptSegment(3..<30, .frame)]] {
+        for segments in [[PressSegment(0..<31, .frame)], [PressSegment(3..<30, .frame)]] {
             expectRefusal(.invalidInput, "segment") { try GUIKVPress().scores(of: shape.view(segments: segments)) }
         }
         var view = shape.view(segments: shape.frames)
@@ -145,9 +145,9 @@ struct `presses on odd input` {
     func `gui-kv judges frames of one patch, frames that end the prompt, and ranks above the frame`(
         _ basis: GUIKVPress.Basis
     ) throws {
-        let segments = [PromptSegment(0..<1, .frame), PromptSegment(1..<20, .text), PromptSegment(20..<21, .frame)]
+        let segments = [PressSegment(0..<1, .frame), PressSegment(1..<20, .text), PressSegment(20..<21, .frame)]
         for (tokens, rank) in [(21, 1), (21, 8), (25, 100)] {
-            let rest = tokens > 21 ? [PromptSegment(21..<tokens, .text)] : []
+            let rest = tokens > 21 ? [PressSegment(21..<tokens, .text)] : []
             let view = ViewShape(tokens: tokens, window: 2).view(budget: 2, segments: segments + rest)
             let heads = try GUIKVPress(rank: rank, basis: basis).scores(of: view).heads
             #expect(heads.allSatisfy { $0.allSatisfy { !$0.isNaN } })
@@ -168,7 +168,7 @@ struct `presses on odd input` {
 
     @Test func `gui-kv finds patches shown again, wherever they stand, when keys are taken before RoPE`() throws {
         let shape = ViewShape(tokens: 48, window: 4)
-        let segments = [PromptSegment(0..<20, .frame), PromptSegment(20..<40, .frame), PromptSegment(40..<48, .text)]
+        let segments = [PressSegment(0..<20, .frame), PressSegment(20..<40, .frame), PressSegment(40..<48, .text)]
         var view = shape.view(budget: 36, segments: segments)
         var random = SplitMix64(seed: 41)
         var keys = random.floats(48 * 16)

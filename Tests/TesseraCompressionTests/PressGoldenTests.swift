@@ -43,7 +43,7 @@ struct `presses` {
         let scores = try golden.views.map { try golden.made.scores(of: $0) }
         for agreement in [PressPlan.Agreement.scored, .layer, .prompt] {
             let plan = PressPlan(
-                golden.made, budget: .tokens(golden.budget), layers: PyramidBudget(), agreement: agreement)
+                golden.made, budget: .tokens(golden.budget), layers: PyramidBudget(window: 8), agreement: agreement)
             #expect(try plan.keep(scores).layers == golden.kept[agreement.rawValue])
         }
     }

@@ -186,24 +186,24 @@ struct `a budget` {
 }
 
 struct `segments of a prompt` {
-    func validate(_ segments: [PromptSegment], tokens: Int = 10) throws { try segments.validate(tokens: tokens) }
+    func validate(_ segments: [PressSegment], tokens: Int = 10) throws { try segments.validate(tokens: tokens) }
 
     @Test func `follow each other and cover it`() throws {
-        try validate([PromptSegment(0..<10, .text)])
-        try validate([PromptSegment(0..<3, .text), PromptSegment(3..<7, .frame), PromptSegment(7..<10, .frame)])
+        try validate([PressSegment(0..<10, .text)])
+        try validate([PressSegment(0..<3, .text), PressSegment(3..<7, .frame), PressSegment(7..<10, .frame)])
         try validate([], tokens: 0)
     }
 
     @Test func `are refused where they overlap, leave a gap, are empty or end elsewhere`() {
-        func refused(_ words: (String, String), _ segments: PromptSegment...) {
+        func refused(_ words: (String, String), _ segments: PressSegment...) {
             expectRefusal(.invalidInput, words.0, words.1) { try validate(segments) }
         }
-        refused(("frame segment 2..<10", "overlaps"), PromptSegment(0..<3, .text), PromptSegment(2..<10, .frame))
-        refused(("text segment 4..<10", "gap"), PromptSegment(0..<3, .frame), PromptSegment(4..<10, .text))
-        refused(("text segment 1..<10", "gap"), PromptSegment(1..<10, .text))
-        refused(("frame segment 3..<3", "empty"), PromptSegment(0..<3, .text), PromptSegment(3..<3, .frame))
-        refused(("end at token 9", "of 10"), PromptSegment(0..<9, .text))
-        refused(("end at token 11", "of 10"), PromptSegment(0..<11, .text))
+        refused(("frame segment 2..<10", "overlaps"), PressSegment(0..<3, .text), PressSegment(2..<10, .frame))
+        refused(("text segment 4..<10", "gap"), PressSegment(0..<3, .frame), PressSegment(4..<10, .text))
+        refused(("text segment 1..<10", "gap"), PressSegment(1..<10, .text))
+        refused(("frame segment 3..<3", "empty"), PressSegment(0..<3, .text), PressSegment(3..<3, .frame))
+        refused(("end at token 9", "of 10"), PressSegment(0..<9, .text))
+        refused(("end at token 11", "of 10"), PressSegment(0..<11, .text))
         refused(("end at token 0", "of 10"))
     }
 }

@@ -90,7 +90,8 @@ import Testing
             let assets = HeadAssets(
                 weights: "\(cache.model.weights)", queryHeads: heads,
                 scores: Array(repeating: (0..<heads).map(Double.init), count: layers),
-                errors: Array(repeating: 1 / Double(layers), count: layers), samples: 20)
+                errors: Array(repeating: 1 / Double(layers), count: layers),
+                outputErrors: Array(repeating: 1 / Double(layers), count: layers), samples: 20)
             try await cache.keep(assets)
             #expect(try await cache.headAssets() == assets)
             let press = try await cache.press(named: "compresskv", budget: .tokens(48))

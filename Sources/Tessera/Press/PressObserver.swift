@@ -86,11 +86,11 @@ package struct PressScene: Sendable {
     /// The tokens that a layer keeps on average.
     let budget: Int
     /// What stands where.
-    let segments: [PromptSegment]
+    let segments: [PressSegment]
 
     /// A scene of its parts.
     package init(
-        model: ModelDescription, positions: [Int32], computed: [Int], budget: Int, segments: [PromptSegment]
+        model: ModelDescription, positions: [Int32], computed: [Int], budget: Int, segments: [PressSegment]
     ) {
         self.model = model
         self.positions = positions

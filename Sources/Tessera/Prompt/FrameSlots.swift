@@ -33,15 +33,15 @@ extension [FrameSlots] {
     }
 
     /// The prompt's segments: frames, and text between them.
-    package func segments(tokens: Int) -> [PromptSegment] {
-        var segments: [PromptSegment] = []
+    package func segments(tokens: Int) -> [PressSegment] {
+        var segments: [PressSegment] = []
         var end = 0
         for frame in self {
-            if end < frame.slots.lowerBound { segments.append(PromptSegment(end..<frame.slots.lowerBound, .text)) }
-            segments.append(PromptSegment(frame.slots, .frame))
+            if end < frame.slots.lowerBound { segments.append(PressSegment(end..<frame.slots.lowerBound, .text)) }
+            segments.append(PressSegment(frame.slots, .frame))
             end = frame.slots.upperBound
         }
-        if end < tokens { segments.append(PromptSegment(end..<tokens, .text)) }
+        if end < tokens { segments.append(PressSegment(end..<tokens, .text)) }
         return segments
     }
 }

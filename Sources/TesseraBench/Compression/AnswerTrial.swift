@@ -74,6 +74,15 @@ struct AnswerTrial {
         return Outcome(isRight: isRight, isSame: true, divergence: divergence)
     }
 
+    /// How long a token of an answer takes over other keys and values of the same prompt, in seconds.
+    func pace(over buffer: KVBuffer, first: [Float]) throws(TesseraError) -> Double {
+        let start = try Self.start(runtime, buffer, slot, lead, first)
+        let clock = ContinuousClock()
+        let began = clock.now
+        let count = try Self.write(runtime, buffer, slot + lead.count, start, maximum).tokens.count
+        return (clock.now - began) / .seconds(max(1, count))
+    }
+
     /// The logits in front of the answer.
     private static func start(
         _ runtime: any ModelRuntime, _ buffer: KVBuffer, _ slot: Int, _ lead: [TokenID], _ first: [Float]

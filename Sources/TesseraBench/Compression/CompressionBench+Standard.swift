@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
+public import Tessera
 public import TesseraCompression
 public import TesseraKV
 
@@ -18,10 +19,29 @@ extension CompressionBench {
     }
 
     /// Presses that know no question, at each budget, and codecs.
-    public static func withheld(_ budgets: [PressBudget], suite: String) throws(TesseraError) -> CompressionBench {
-        CompressionBench(
+    ///
+    /// - Parameter bases: Directions of this model's keys and values, by the share of ranks that they keep.
+    public static func withheld(
+        _ budgets: [PressBudget], bases: [(share: Double, basis: LowRankBasis)] = [], suite: String
+    ) throws(TesseraError) -> CompressionBench {
+        let lowRank = bases.map { share, basis in
+            CompressionMethod(LowRankCodec(basis: basis), name: "lowrank, \(Int((100 * share).rounded())) % of ranks")
+        }
+        return CompressionBench(
             suite: suite,
             try CompressionMethod.questionWithheld(budgets: budgets)
-                + StoreCodec.allCases.map { CompressionMethod($0.codec) }, questionKnown: false)
+                + StoreCodec.allCases.map { CompressionMethod($0.codec) } + lowRank, questionKnown: false)
+    }
+
+    /// Directions of a model's keys and values of the quality gate's contexts, at the shares that the bench compares.
+    public static func bases(
+        of cache: ContextCache
+    ) throws(TesseraError) -> [(share: Double, basis: LowRankBasis)] {
+        let texts = QualitySuite.builtIn.prefix(64).flatMap(\.contexts)
+        var bases: [(share: Double, basis: LowRankBasis)] = []
+        for share in [0.75, 0.5] {
+            bases.append((share, try LowRankBasis(of: texts, share: share, on: cache.runtime)))
+        }
+        return bases
     }
 }

@@ -19,6 +19,8 @@ public struct CompressionBench: Sendable {
     public var questionKnown: Bool
     /// The most tokens of an answer.
     public var maximumTokens = 48
+    /// The first so many prompts of which decoding is timed.
+    public var timedPrompts = 24
 
     /// A bench of some methods.
     public init(suite: String, _ methods: [CompressionMethod], questionKnown: Bool) {
@@ -44,6 +46,8 @@ public struct CompressionBench: Sendable {
         var bytes: Double
         /// The share of tokens that stayed.
         var share: Double
+        /// Tokens of the answer in a second ÷ those over the whole KV; nil where that was not timed.
+        var speed: Double?
     }
 
     /// Asks all questions.
@@ -115,7 +119,7 @@ public struct CompressionBench: Sendable {
                 maximum: maximumTokens, on: cache.runtime)
             return Asked(
                 kind: question.kind, prompt: number, tokens: count, isRight: trial.isRight,
-                outcomes: try methods.map { try outcome($0, prompt, lead: 0, [trial])[0] })
+                outcomes: try methods.map { try outcome($0, prompt, number, lead: 0, [trial])[0] })
         }
     }
 
@@ -136,7 +140,7 @@ public struct CompressionBench: Sendable {
                 over: prompt.buffer, from: length, lead: lead, first: [], answers: question.answers,
                 maximum: maximumTokens, on: cache.runtime)
         }
-        let outcomes = try methods.map { try outcome($0, prompt, lead: lead, trials) }
+        let outcomes = try methods.map { try outcome($0, prompt, number, lead: lead, trials) }
         return item.questions.indices.map { index in
             Asked(
                 kind: item.questions[index].kind, prompt: number, tokens: all[index].ids.count,
@@ -164,7 +168,7 @@ public struct CompressionBench: Sendable {
 
     /// What comes of questions about a prompt under a method.
     private func outcome(
-        _ method: CompressionMethod, _ prompt: ComputedPrompt, lead: Int, _ trials: [AnswerTrial]
+        _ method: CompressionMethod, _ prompt: ComputedPrompt, _ number: Int, lead: Int, _ trials: [AnswerTrial]
     ) throws(TesseraError) -> [Outcome] {
         let room = AnswerTrial.room(lead: lead, maximum: maximumTokens)
         let (buffer, share, bytes): (KVBuffer, Double, Double)
@@ -178,9 +182,20 @@ public struct CompressionBench: Sendable {
         }
         var outcomes: [Outcome] = []
         for trial in trials {
+            let answer = try trial.outcome(over: buffer, first: prompt.logits)
             outcomes.append(
-                Outcome(answer: try trial.outcome(over: buffer, first: prompt.logits), bytes: bytes, share: share))
+                Outcome(
+                    answer: answer, bytes: bytes, share: share,
+                    speed: share < 1 && number < timedPrompts ? try speed(of: trial, over: buffer, prompt) : nil))
         }
         return outcomes
+    }
+
+    /// How much faster an answer is written over a buffer than over the whole prompt, one after the other.
+    private func speed(
+        of trial: AnswerTrial, over buffer: KVBuffer, _ prompt: ComputedPrompt
+    ) throws(TesseraError) -> Double {
+        let whole = try trial.pace(over: prompt.buffer, first: prompt.logits)
+        return whole / (try trial.pace(over: buffer, first: prompt.logits))
     }
 }

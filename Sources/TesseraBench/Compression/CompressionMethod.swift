@@ -26,8 +26,10 @@ public struct CompressionMethod: Sendable {
     }
 
     /// A codec.
-    public init(_ codec: any KVCodec) {
-        name = codec.name
+    ///
+    /// - Parameter name: The name in tables; nil for the codec's own.
+    public init(_ codec: any KVCodec, name: String? = nil) {
+        self.name = name ?? codec.name
         work = .codec(codec)
     }
 
@@ -55,22 +57,29 @@ extension CompressionMethod {
         if frames { names.insert("gui-kv", at: 0) }
         var methods = try list(names, budgets, assets)
         for budget in budgets {
-            if let assets {
-                methods += [
-                    CompressionMethod(
-                        PressPlan(CompressKVPress(heads: assets.heads()), budget: budget),
-                        name: "compresskv, heads only"),
-                    CompressionMethod(
-                        PressPlan(SnapKVPress(), budget: budget, layers: ErrorBudget(errors: assets.errors)),
-                        name: "compresskv, budgets only"),
-                ]
-            }
+            if let assets { methods += parts(of: assets, budget) }
             methods.append(
                 CompressionMethod(
                     PressPlan(SnapKVPress(), budget: budget, agreement: .layer, merges: true),
                     name: "snapkv, merging (Elastic Cache)"))
         }
         return methods
+    }
+
+    /// Each half of CompressKV by itself, and the whole with the paper's numbers: its window, its smoothing, its bounds and
+    /// its error of a layer.
+    private static func parts(of assets: HeadAssets, _ budget: PressBudget) -> [CompressionMethod] {
+        let published = PressPlan(
+            CompressKVPress(heads: assets.heads(), window: 8, kernel: 5), budget: budget,
+            layers: ErrorBudget(errors: assets.outputErrors, least: 32, most: 3))
+        return [
+            CompressionMethod(
+                PressPlan(CompressKVPress(heads: assets.heads()), budget: budget), name: "compresskv, heads only"),
+            CompressionMethod(
+                PressPlan(SnapKVPress(), budget: budget, layers: ErrorBudget(errors: assets.errors)),
+                name: "compresskv, budgets only"),
+            CompressionMethod(published, name: "compresskv, as published"),
+        ]
     }
 
     /// The presses that are compared where no question is known, at each budget.

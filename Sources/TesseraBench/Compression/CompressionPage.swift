@@ -22,6 +22,8 @@ public struct CompressionPage {
         </style></head><body>
         <h1>Compressed keys and values</h1>
         \(report.suites.map(section).joined(separator: "\n"))
+        \(recompute)
+        \(codecs)
         </body></html>
 
         """
@@ -58,6 +60,36 @@ public struct CompressionPage {
             """
     }
 
+    private var recompute: String {
+        guard let first = report.recompute.first else { return "" }
+        return """
+            <h2>Selective recompute over codecs</h2>
+            <p>Of the tokens that are picked over fp16, so many are picked over the codec too (\(first.prompts) prompts).</p>
+            \(Plot.table(
+                ["codec", "same tokens"],
+                report.recompute.map { [$0.codec, String(format: "%.1f %%", 100 * $0.sameTokens)] }))
+            """
+    }
+
+    private var codecs: String {
+        guard let first = report.codecs.first else { return "" }
+        return """
+            <h2>Codecs</h2>
+            <p>Chunks of \(first.tokens) tokens, one layer; GB of fp16 a second on one core.</p>
+            \(Plot.table(
+                [
+                    "codec", "heads × dimension", "bytes per token", "to fp16", "key error", "value error", "encode",
+                    "decode", "memcpy",
+                ],
+                report.codecs.map { row in
+                    [row.codec, "\(row.heads) × \(row.headDimension)"]
+                        + [row.bytesPerToken, row.ratioToFP16, row.keyError, row.valueError].map {
+                            String(format: "%.4g", $0)
+                        } + [row.encode, row.decode, row.memcpy].map { String(format: "%.2f", $0) }
+                }))
+            """
+    }
+
     private func results(
         _ suite: CompressionReport.Suite, questionKnown: Bool
     ) -> [CompressionReport.Result] {
@@ -91,7 +123,10 @@ public struct CompressionPage {
     private func table(_ results: [CompressionReport.Result], _ suite: CompressionReport.Suite) -> String {
         let kinds = suite.questions.keys.sorted()
         return Plot.table(
-            ["method", "budget"] + kinds + ["all", "points lost", "KL mean", "KL p95", "bytes per token", "to fp16"],
+            ["method", "budget"] + kinds + [
+                "all", "points lost", "KL mean", "KL p95", "bytes per token", "to fp16", "attention saved",
+                "decode speed",
+            ],
             results.map { row in
                 [row.method, row.budget ?? ""] + kinds.map { String(format: "%.1f", 100 * (row.exactMatch[$0] ?? 0)) }
                     + [
@@ -99,6 +134,8 @@ public struct CompressionPage {
                         String(format: "%.1f (%.1f … %.1f)", row.loss.points, row.loss.low, row.loss.high),
                         String(format: "%.4f", row.klMean), String(format: "%.3f", row.klP95),
                         String(format: "%.0f", row.bytesPerToken), String(format: "%.3f", row.ratioToFP16),
+                        row.codec == nil ? String(format: "%.1f", 100 * row.attentionSaved) : "",
+                        row.decodeSpeed.map { String(format: "%.2f", $0) } ?? "",
                     ]
             })
     }

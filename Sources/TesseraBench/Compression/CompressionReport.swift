@@ -30,6 +30,9 @@ public struct CompressionReport: Sendable, Codable {
         public var ratioToFP16: Double
         /// The share of attention's multiplications that decoding saves.
         public var attentionSaved: Double
+        /// Tokens of an answer in a second ÷ those over the whole KV, the median over the prompts that were timed; nil for
+        /// codecs, which are undone before.
+        public var decodeSpeed: Double?
     }
 
     /// How far one method is ahead of another on the same questions.
@@ -68,6 +71,11 @@ public struct CompressionReport: Sendable, Codable {
     public var results: [Result] = []
     /// Who is ahead of whom.
     public var comparisons: [Comparison] = []
+
+    /// What codecs do to chunks of a real model's shape.
+    public var codecs: [CodecBench.Result] = []
+    /// Whether selective recompute picks the same tokens over them.
+    public var recompute: [RecomputeAgreement.Result] = []
 
     /// An empty report.
     public init() {}

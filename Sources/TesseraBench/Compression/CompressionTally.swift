@@ -53,6 +53,7 @@ struct CompressionTally {
     ) -> CompressionReport.Result {
         let right = outcomes.map(\.answer.isRight)
         let bytes = mean(outcomes.map(\.bytes))
+        let speeds = outcomes.compactMap(\.speed)
         return CompressionReport.Result(
             suite: bench.suite, method: name, budget: budget, codec: codec, questionKnown: bench.questionKnown,
             exactMatch: Dictionary(grouping: zip(asked, right), by: \.0.kind).mapValues { pairs in
@@ -62,6 +63,7 @@ struct CompressionTally {
             loss: PairedBootstrap(asked.map(\.isRight), against: right, clusters: asked.map(\.prompt)),
             klMean: mean(outcomes.map(\.answer.divergence)),
             klP95: quantile(0.95, of: outcomes.map(\.answer.divergence)),
-            bytesPerToken: bytes, ratioToFP16: bytes / Double(fp16), attentionSaved: 1 - mean(outcomes.map(\.share)))
+            bytesPerToken: bytes, ratioToFP16: bytes / Double(fp16), attentionSaved: 1 - mean(outcomes.map(\.share)),
+            decodeSpeed: speeds.isEmpty ? nil : median(speeds))
     }
 }

@@ -26,14 +26,9 @@ extension ComputedPrompt {
                 let record = try codec.encode(
                     keys: keys, values: values, layout: layout, hints: EncodingHints(layer: layer))
                 bytes += record.count
-                let outcome: Result<Void, TesseraError> = record.withUnsafeBytes { bytes in
-                    Result { () throws(TesseraError) in
-                        try codec.place(
-                            bytes, tokens: context.count, into: rounded, layer: layer, at: context.lowerBound,
-                            angles: rotary.angles(at: positions))
-                    }
-                }
-                try outcome.get()
+                try codec.place(
+                    record, tokens: context.count, into: rounded, layer: layer, at: context.lowerBound,
+                    angles: rotary.angles(at: positions))
             }
         }
         return (rounded, Double(bytes) / Double(contexts.reduce(0) { $0 + $1.count }))

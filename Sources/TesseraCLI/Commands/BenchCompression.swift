@@ -84,9 +84,13 @@ extension Bench {
                 let assets = try await heads(of: caches.first)
                 let benches = [
                     try CompressionBench.known(budgets(known), assets: assets, suite: "text"),
-                    try CompressionBench.withheld(budgets(withheld), suite: "text"),
+                    try CompressionBench.withheld(
+                        budgets(withheld), bases: CompressionBench.bases(of: caches.first), suite: "text"),
                 ]
                 for bench in benches { try await ask(bench, suite, caches, &report) }
+                Notices.say("text: which tokens selective recompute picks")
+                report.recompute = try RecomputeAgreement().run(
+                    suite.sample(perKind: perKind), StoreCodec.allCases, on: caches.first)
             }
             if let guiModel, let episodes, let tiles {
                 let suite = try CompressionSuite.episodes(
@@ -94,6 +98,8 @@ extension Bench {
                 let bench = try CompressionBench.known(budgets(gui), assets: nil, frames: true, suite: "screenshots")
                 try await ask(bench, suite, Caches(of: self, guiModel), &report)
             }
+            Notices.say("codecs")
+            report.codecs = try CodecBench().run()
             try Console.line(json ? try TesseraCLI.json(report) : CompressionText(report).markdown)
             let page = CompressionPage(report)
             if let html { try writeFile(Data(page.html.utf8), to: html) }
@@ -135,65 +141,4 @@ extension Bench {
             return assets
         }
     }
-}
-
-/// A compression report in Markdown.
-struct CompressionText {
-    private let report: CompressionReport
-
-    init(_ report: CompressionReport) {
-        self.report = report
-    }
-
-    var markdown: String {
-        report.suites.map { suite in
-            let questions = suite.questions.sorted { $0.key < $1.key }.map { "\($0.value) \($0.key)" }
-            return """
-                \(suite.name), \(suite.model): \(questions.joined(separator: ", ")) questions about \(suite.prompts) \
-                prompts of \(suite.promptTokens[0]) to \(suite.promptTokens[2]) tokens (\(suite.promptTokens[1]) in the \
-                middle)
-
-                Question known:
-
-                \(figures(suite, questionKnown: true))
-
-                \(ahead(suite))
-                """ + withheld(suite)
-        }.joined(separator: "\n\n")
-    }
-
-    private func withheld(_ suite: CompressionReport.Suite) -> String {
-        guard report.results.contains(where: { $0.suite == suite.name && !$0.questionKnown }) else { return "" }
-        return "\n\nQuestion withheld:\n\n" + figures(suite, questionKnown: false)
-    }
-
-    private func figures(_ suite: CompressionReport.Suite, questionKnown: Bool) -> String {
-        let kinds = suite.questions.keys.sorted()
-        var table = Table(
-            ["method", "budget"] + kinds + ["all", "points lost", "KL mean", "KL p95", "bytes per token", "to fp16"])
-        for row in report.results where row.suite == suite.name && row.questionKnown == questionKnown {
-            table.rows.append(
-                [row.method, row.budget ?? ""] + kinds.map { percent(row.exactMatch[$0] ?? 0) }
-                    + [
-                        percent(row.stepAccuracy), interval(row.loss), String(format: "%.4f", row.klMean),
-                        String(format: "%.3f", row.klP95), String(format: "%.0f", row.bytesPerToken),
-                        String(format: "%.3f", row.ratioToFP16),
-                    ])
-        }
-        return table.text
-    }
-
-    private func ahead(_ suite: CompressionReport.Suite) -> String {
-        var table = Table(["ahead", "budget", "of", "points"])
-        for row in report.comparisons where row.suite == suite.name && row.questionKnown {
-            table.rows.append([row.method, row.budget, row.than, interval(row.ahead)])
-        }
-        return table.text
-    }
-
-    private func interval(_ difference: PairedBootstrap) -> String {
-        String(format: "%.1f (%.1f … %.1f)", difference.points, difference.low, difference.high)
-    }
-
-    private func percent(_ share: Double) -> String { String(format: "%.1f", 100 * share) }
 }

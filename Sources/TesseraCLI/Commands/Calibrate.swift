@@ -71,7 +71,9 @@ struct CalibrateHeads: AsyncParsableCommand {
         abstract: "Find the heads that gather answers, and what eviction costs each layer.",
         discussion: """
             A head's score is the attention that it pays, while a right answer is written, to the sentence that the answer \
-            is made of. The questions are those of the quality gate, or of a file with lines {"system": …, "contexts": \
+            is made of, among contexts of other questions. A layer's eviction error is how much the answer changes when \
+            that layer alone forgets most of the prompt, of all layers' errors; beside it stands how far the layer's own \
+            output is off, which the paper goes by. The questions are those of the quality gate, or of a file with lines {"system": …, "contexts": \
             […], "question": …, "answers": […], "kind": …}. The outcome belongs to the model's exact weights, and is used \
             by --press compresskv from then on.
             """)
@@ -103,13 +105,13 @@ struct CalibrateHeads: AsyncParsableCommand {
             try Console.line(try TesseraCLI.json(assets))
             return
         }
-        var table = Table(["layer", "heads, best first", "their scores", "eviction error"])
+        var table = Table(["layer", "heads, best first", "their scores", "eviction error", "of its output"])
         for (layer, scores) in assets.scores.enumerated() {
             let heads = bestHeads(4, of: scores)
             table.rows.append([
                 "\(layer)", heads.map(String.init).joined(separator: " "),
                 heads.map { String(format: "%.2f", scores[$0]) }.joined(separator: " "),
-                String(format: "%.3f", assets.errors[layer]),
+                String(format: "%.3f", assets.errors[layer]), String(format: "%.3f", assets.outputErrors[layer]),
             ])
         }
         try Console.line(table.text + "\n\n\(assets.samples) answers were counted")

@@ -5,19 +5,23 @@ public import TesseraKV
 /// The more tokens, the more a layer's output suffered when most of its tokens were evicted.
 ///
 /// CompressKV (arXiv 2508.02401 v1), §3.3 and its algorithm 1: with the normalised errors ẽ (``evictionErrors(_:)``), a
-/// least number m and a largest M = 3 · mean, B_l = clip(m + round(ẽ_l · L · (mean − m)), m, M), rounding half to even;
-/// what is missing then is added, one each, in the order of falling errors, and what is too much taken in the order of
-/// rising ones, as long as M and m let it. Deviation: no layer gets more than there are tokens.
+/// least number m and a largest M, B_l = clip(m + round(ẽ_l · L · (mean − m)), m, M), rounding half to even; what is
+/// missing then is added, one each, in the order of falling errors, and what is too much taken in the order of rising
+/// ones, as long as M and m let it. Deviations: no layer gets more than there are tokens; m is 16 and M four times the
+/// mean, where the paper has 32 and three times, since ``HeadAssets/errors`` tell layers further apart than its own do.
 public struct ErrorBudget: LayerBudget {
     /// ẽ of each layer; they add up to 1.
     public var errors: [Double]
     /// m: what each layer gets in any case.
     public var least: Int
+    /// M ÷ the mean: no layer gets more.
+    public var most: Int
 
     /// A budget of measured errors.
-    public init(errors: [Double], least: Int = 32) {
+    public init(errors: [Double], least: Int = 16, most: Int = 4) {
         self.errors = errors
         self.least = least
+        self.most = most
     }
 
     /// `error`.
@@ -25,7 +29,8 @@ public struct ErrorBudget: LayerBudget {
 
     /// The numbers of the algorithm.
     ///
-    /// - Throws: ``TesseraError`` of code `invalidInput` for a mean below m, an m below 1, and for another model's errors.
+    /// - Throws: ``TesseraError`` of code `invalidInput` for a mean below m, an m or an M below 1, and for another model's
+    ///   errors.
     public func counts(mean: Int, tokens: Int, scores: [TokenScores]) throws(TesseraError) -> [Int] {
         let layers = scores.count
         guard errors.count == layers else {
@@ -39,15 +44,17 @@ public struct ErrorBudget: LayerBudget {
                 .invalidInput, "eviction errors are no less than 0 and add up to 1; run `tessera calibrate heads` again"
             )
         }
-        guard least > 0 else {
-            throw TesseraError(.invalidInput, "each layer keeps at least 1 token, not \(least)")
+        guard least > 0, most > 0 else {
+            throw TesseraError(
+                .invalidInput,
+                "each layer keeps at least 1 token and up to 1 or more times the mean, not \(least) and \(most)")
         }
         guard mean >= least else {
             throw TesseraError(
                 .invalidInput,
                 "budgets by eviction error keep at least \(least) tokens in each layer; \(mean) are too few")
         }
-        let range = min(least, tokens)...min(3 * mean, tokens)
+        let range = min(least, tokens)...min(min(most, layers) * mean, tokens)
         let free = Double(layers * (mean - least))
         var counts = errors.map { error in
             min(max(least + Int((error * free).rounded(.toNearestOrEven)), range.lowerBound), range.upperBound)

@@ -14,7 +14,7 @@ public struct PyramidBudget: LayerBudget {
     public var window: Int
 
     /// A budget of its two numbers.
-    public init(steepness: Int = 20, window: Int = 8) {
+    public init(steepness: Int = 20, window: Int = 16) {
         self.steepness = steepness
         self.window = window
     }

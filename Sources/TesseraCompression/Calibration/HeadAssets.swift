@@ -8,7 +8,7 @@ public import TesseraKV
 /// It belongs to the model's exact weights: fine-tuning moves heads.
 public struct HeadAssets: Sendable, Equatable, Codable {
     /// The format that this build writes, and the newest that it reads.
-    public static let version = 1
+    public static let version = 2
 
     /// The format.
     public var version = HeadAssets.version
@@ -18,17 +18,24 @@ public struct HeadAssets: Sendable, Equatable, Codable {
     public var queryHeads: Int
     /// The retrieval score of each query head, by layer.
     public var scores: [[Double]]
-    /// ẽ of each layer, which add up to 1.
+    /// How much answers change when a layer alone is evicted from, as shares of all layers (``ErrorBudget/errors``): what
+    /// presses go by.
     public var errors: [Double]
+    /// How far a layer's own output is off when it is evicted from, as shares of all layers: CompressKV's measure
+    /// (``evictionError(full:compressed:width:epsilon:)``), for comparison.
+    public var outputErrors: [Double]
     /// The answers that were counted.
     public var samples: Int
 
     /// Assets of all their parts.
-    public init(weights: String, queryHeads: Int, scores: [[Double]], errors: [Double], samples: Int) {
+    public init(
+        weights: String, queryHeads: Int, scores: [[Double]], errors: [Double], outputErrors: [Double], samples: Int
+    ) {
         self.weights = weights
         self.queryHeads = queryHeads
         self.scores = scores
         self.errors = errors
+        self.outputErrors = outputErrors
         self.samples = samples
     }
 
@@ -63,12 +70,19 @@ public struct HeadAssets: Sendable, Equatable, Codable {
                 "the retrieval heads are of format \(version), and this build reads up to \(Self.version); use a newer "
                     + "one, or run `tessera calibrate heads` again")
         }
+        guard version > 1 else {
+            throw TesseraError(
+                .unsupported,
+                "the retrieval heads were measured by an earlier version, which knew less; run `tessera calibrate heads` "
+                    + "again")
+        }
         do {
             self = try decoder.decode(HeadAssets.self, from: data)
         } catch {
             throw TesseraError(.corrupt, "the retrieval heads can't be read; run `tessera calibrate heads` again")
         }
-        guard version > 0, samples >= 0, areShares(errors), scores.allSatisfy({ $0.allSatisfy { $0 >= 0 } }) else {
+        guard samples >= 0, areShares(errors), areShares(outputErrors), scores.allSatisfy({ $0.allSatisfy { $0 >= 0 } })
+        else {
             throw TesseraError(
                 .corrupt, "the retrieval heads contradict themselves; run `tessera calibrate heads` again")
         }
@@ -77,7 +91,7 @@ public struct HeadAssets: Sendable, Equatable, Codable {
             throw TesseraError(.invalidInput, "the retrieval heads were measured on another model; \(again)")
         }
         guard queryHeads == model.queryHeads, scores.count == model.layout.layers, errors.count == scores.count,
-            scores.allSatisfy({ $0.count == queryHeads })
+            outputErrors.count == scores.count, scores.allSatisfy({ $0.count == queryHeads })
         else {
             throw TesseraError(
                 .invalidInput,

@@ -19,7 +19,7 @@ public struct LayerView: Sendable {
     /// The tokens that a layer keeps on average: presses that share them out between parts of the prompt go by it.
     public var budget: Int
     /// The parts of the prompt; one of text where nothing else was said.
-    public var segments: [PromptSegment]
+    public var segments: [PressSegment]
 
     /// Keys with RoPE applied, (token, KV head, dimension).
     public var keys: [Float]
@@ -42,7 +42,7 @@ public struct LayerView: Sendable {
     /// A view with what every press sees.
     public init(
         layer: Int, queryHeads: Int, layout: KVLayout, rotary: RotaryTable, positions: [Int32], budget: Int,
-        segments: [PromptSegment], keys: [Float], values: [Float]
+        segments: [PressSegment], keys: [Float], values: [Float]
     ) {
         self.layer = layer
         self.queryHeads = queryHeads

@@ -118,12 +118,12 @@ struct PressGoldens: Decodable {
     }
 
     /// The frames, and text wherever there is none.
-    private func segments(of tokens: Int) -> [PromptSegment] {
-        var segments: [PromptSegment] = []
+    private func segments(of tokens: Int) -> [PressSegment] {
+        var segments: [PressSegment] = []
         for frame in frames + [[tokens, tokens]] {
             let end = segments.last?.tokens.upperBound ?? 0
-            if end < frame[0] { segments.append(PromptSegment(end..<frame[0], .text)) }
-            if frame[0] < frame[1] { segments.append(PromptSegment(frame[0]..<frame[1], .frame)) }
+            if end < frame[0] { segments.append(PressSegment(end..<frame[0], .text)) }
+            if frame[0] < frame[1] { segments.append(PressSegment(frame[0]..<frame[1], .frame)) }
         }
         return segments
     }
@@ -145,8 +145,8 @@ extension PressGoldens.Case {
     var made: any Press {
         let options = options
         switch press {
-        case "snapkv": return SnapKVPress(kernel: options.kernel ?? 5)
-        case "compresskv": return CompressKVPress(heads: options.heads ?? [], kernel: options.kernel ?? 5)
+        case "snapkv": return SnapKVPress(window: 8, kernel: options.kernel ?? 5)
+        case "compresskv": return CompressKVPress(heads: options.heads ?? [], window: 8, kernel: options.kernel ?? 5)
         case "tova": return TOVAPress()
         case "h2o": return H2OPress(recent: options.recent ?? 0.5)
         case "keydiff": return KeyDiffPress()

@@ -20,7 +20,7 @@ struct ViewShape: Sendable, CustomTestStringConvertible {
 
     /// A layer of random numbers that holds all that a press may ask for, every token computed.
     func view(
-        layer: Int = 0, layers: Int = 3, budget: Int = 1, segments: [PromptSegment]? = nil, seed: UInt64 = 1,
+        layer: Int = 0, layers: Int = 3, budget: Int = 1, segments: [PressSegment]? = nil, seed: UInt64 = 1,
         scale: Float = 1
     ) -> LayerView {
         var random = SplitMix64(seed: seed &+ UInt64(layer))
@@ -29,7 +29,7 @@ struct ViewShape: Sendable, CustomTestStringConvertible {
             layout: KVLayout(layers: layers, heads: heads, headDimension: dimension),
             rotary: RotaryTable(dimensions: rotated, base: 10_000, pairing: .interleaved),
             positions: (0..<tokens).map { Int32($0) }, budget: budget,
-            segments: segments ?? [PromptSegment(0..<tokens, .text)],
+            segments: segments ?? [PressSegment(0..<tokens, .text)],
             keys: random.floats(tokens * heads * dimension).map { $0 * scale },
             values: random.floats(tokens * heads * dimension).map { $0 * scale })
         view.window = Array(max(0, tokens - window)..<tokens)
@@ -42,11 +42,11 @@ struct ViewShape: Sendable, CustomTestStringConvertible {
     }
 
     /// A prompt of three frames between texts.
-    var frames: [PromptSegment] {
+    var frames: [PressSegment] {
         let cuts = (0...7).map { $0 * tokens / 7 }
         return (0..<7).compactMap { part in
             cuts[part] < cuts[part + 1]
-                ? PromptSegment(cuts[part]..<cuts[part + 1], part % 2 == 0 ? .text : .frame) : nil
+                ? PressSegment(cuts[part]..<cuts[part + 1], part % 2 == 0 ? .text : .frame) : nil
         }
     }
 }
@@ -82,7 +82,7 @@ extension PressCatalog {
     static func presses() throws -> [any Press] {
         let assets = HeadAssets(
             weights: "w", queryHeads: 4, scores: Array(repeating: [4, 3, 2, 1], count: 3), errors: [0.5, 0.25, 0.25],
-            samples: 1)
+            outputErrors: [0.5, 0.25, 0.25], samples: 1)
         return try names.map { try plan(named: $0, budget: .tokens(1), assets: assets).press }
     }
 }

@@ -3,7 +3,7 @@
 public import TesseraKV
 
 /// A run of a prompt's tokens of one kind.
-public struct PromptSegment: Sendable, Hashable, Codable {
+public struct PressSegment: Sendable, Hashable, Codable {
     /// What stands in it.
     public enum Kind: String, Sendable, Codable {
         /// Text.
@@ -24,7 +24,7 @@ public struct PromptSegment: Sendable, Hashable, Codable {
     }
 }
 
-extension [PromptSegment] {
+extension [PressSegment] {
     /// Checks that the segments follow each other and cover a prompt.
     ///
     /// - Throws: ``TesseraError`` of code `invalidInput`, naming the first that doesn't fit.

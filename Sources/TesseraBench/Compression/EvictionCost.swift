@@ -1,0 +1,52 @@
+// SPDX-License-Identifier: Apache-2.0
+
+internal import Tessera
+internal import TesseraCompression
+internal import TesseraKV
+
+/// What it costs to evict most tokens of one layer while all others keep theirs, along a right answer.
+struct EvictionCost {
+    /// How much the answer changes: KL(whole ‖ evicted) of the next token, summed over the answer, by layer.
+    let answer: [Double]
+    /// How far the layer's own output is off, summed over the answer, by layer (CompressKV's measure).
+    let output: [Double]
+
+    /// - Parameter plan: What each layer keeps.
+    init(of needle: AnsweredNeedle, _ plan: PressPlan, on runtime: any ModelRuntime) throws(TesseraError) {
+        let (length, answer) = (needle.prompt.ids.count, needle.answer)
+        let prompt = try ComputedPrompt(
+            needle.prompt, length: length, needs: plan.press.needs, room: answer.count + 1, on: runtime)
+        let kept = try prompt.kept(by: plan)
+        let slots = Array(length..<length + answer.count)
+        let call = PartialPrefill(
+            input: .tokens(answer), slots: slots, keyCount: length + slots.count, logits: .all)
+        let watch = AblationWatch(rows: slots, kept: kept.layers.map { $0[0] + slots })
+        let whole = try runtime.prefill(call, over: prompt.buffer, observer: watch).logits
+        output = watch.layers.map { evictionError(full: $0.full, compressed: $0.ablated, width: runtime.model.width) }
+        let reference = ReferenceDistributions(whole, vocabulary: runtime.model.vocabulary)
+        var costs: [Double] = []
+        for layer in kept.layers.indices {
+            var sets = Array(repeating: [Array(0..<length)], count: kept.layers.count)
+            sets[layer] = kept.layers[layer]
+            let evicted = try KVBuffer(
+                keeping: KeptTokens(tokens: length, layers: sets), of: prompt.buffer, room: answer.count + 1)
+            let logits = try runtime.prefill(call, over: evicted, observer: nil).logits
+            costs.append(reference.meanDivergence(to: logits) * Double(answer.count))
+        }
+        self.answer = costs
+    }
+}
+
+/// Takes down what attention gives over a part of each layer's keys.
+private final class AblationWatch: LayerObserver {
+    private let rows: [Int]
+    private let kept: [[Int]]
+    private(set) var layers: [LayerAblation] = []
+
+    init(rows: [Int], kept: [[Int]]) { (self.rows, self.kept) = (rows, kept) }
+
+    func needs(of layer: Int) -> LayerNeeds {
+        LayerNeeds(ablation: AblationNeeds(rows: rows, kept: kept[layer]))
+    }
+    func layerAblated(_ ablation: LayerAblation) { layers.append(ablation) }
+}
