@@ -36,6 +36,12 @@ public struct ReuseOptions: Codable, Sendable, Equatable, ClosedFields {
     public var temperature: Double?
     /// The scale of attention to parallel contexts.
     public var scale: Double?
+    /// What shrinks the prompt's KV before the answer is written, with `budget`; a plan and a lease don't know it.
+    public var press: String?
+    /// How much of it stays: so many tokens a layer, or a share of them, `256` or `20%`.
+    public var budget: String?
+    /// Whether the values of tokens that go are merged into their neighbours.
+    public var merge: Bool?
     /// The kind of the question, for a gate that was passed for some kinds only.
     public var kind: String?
     /// Whether the assembly may be used though the quality gate has not passed it.
@@ -58,7 +64,7 @@ public struct ReuseOptions: Codable, Sendable, Equatable, ClosedFields {
 
     private enum CodingKeys: String, CodingKey, CaseIterable {
         case assembly, selector, ratio, exact, k, alpha, compare, gradual, score, focus, repairs, seed, variants,
-            temperature, scale, kind, ungated, explain
+            temperature, scale, press, budget, merge, kind, ungated, explain
         case checkLayer = "check_layer"
         case keepsMisses = "keeps_misses"
         case specialTokens = "special_tokens"

@@ -18,11 +18,51 @@ public struct ReuseSummary: Codable, Sendable, Equatable {
         public var prefill = 0.0
         /// The part of `prefill` that waited for stored KV.
         public var stall = 0.0
+        /// Pressing the prompt's KV, where that was asked for.
+        public var press = 0.0
         /// Everything after the first token.
         public var decode = 0.0
 
         /// Nothing spent yet.
         public init() {}
+    }
+
+    /// What a press did to the prompt's KV.
+    public struct Pressed: Codable, Sendable, Equatable {
+        /// The press's name.
+        public var press: String
+        /// How much was to stay.
+        public var budget: String
+        /// Tokens that stayed, on average over layers.
+        public var keptTokens: Double
+        /// The fewest tokens that stayed in a layer.
+        public var fewest: Int
+        /// The most tokens that stayed in a layer.
+        public var most: Int
+        /// Bytes of the prompt's KV in memory before.
+        public var bytesBefore: Int
+        /// Bytes after.
+        public var bytesAfter: Int
+
+        /// Makes a note of all its parts.
+        public init(
+            press: String, budget: String, keptTokens: Double, fewest: Int, most: Int, bytesBefore: Int, bytesAfter: Int
+        ) {
+            self.press = press
+            self.budget = budget
+            self.keptTokens = keptTokens
+            self.fewest = fewest
+            self.most = most
+            self.bytesBefore = bytesBefore
+            self.bytesAfter = bytesAfter
+        }
+
+        private enum CodingKeys: String, CodingKey {
+            case press, budget, fewest, most
+            case keptTokens = "kept_tokens"
+            case bytesBefore = "bytes_before"
+            case bytesAfter = "bytes_after"
+        }
     }
 
     /// What was decided for one context of the prompt.
@@ -146,6 +186,8 @@ public struct ReuseSummary: Codable, Sendable, Equatable {
     public var timeToFirstToken = 0.0
     /// Seconds by stage.
     public var stages = Stages()
+    /// What a press did; nil where none was asked for, and for a prompt that has no more tokens than were to stay.
+    public var pressed: Pressed?
     /// Why it came about so.
     public var explanation: Explanation?
 
@@ -156,7 +198,8 @@ public struct ReuseSummary: Codable, Sendable, Equatable {
     }
 
     private enum CodingKeys: String, CodingKey {
-        case assembly, provenance, selector, ratio, alpha, temperature, scale, hits, misses, stages, explanation
+        case assembly, provenance, selector, ratio, alpha, temperature, scale, hits, misses, stages, pressed,
+            explanation
         case checkLayer = "check_layer"
         case promptTokens = "prompt_tokens"
         case prefixTokens = "prefix_tokens"

@@ -61,6 +61,36 @@ struct `the server` {
         }
     }
 
+    @Test func `a press shrinks an answer's KV and says so, and is refused where half of it is missing`() async throws {
+        try await withServer(model: questionModel) { client, _, _ in
+            var request = Self.request()
+            request.tessera?.press = "snapkv"
+            request.tessera?.budget = "50%"
+            let pressed = try #require(try await client.chat(request).tessera.pressed)
+            #expect(pressed.press == "snapkv" && pressed.budget == "50 %" && pressed.keptTokens > 0)
+            #expect(abs(Double(pressed.bytesAfter) / Double(pressed.bytesBefore) - 0.5) < 0.05)
+            #expect(try await client.chat(Self.request()).tessera.pressed == nil)
+
+            func refused(_ change: (inout ReuseOptions) -> Void) async throws -> String? {
+                var request = Self.request()
+                var reuse = request.tessera ?? ReuseOptions()
+                change(&reuse)
+                request.tessera = reuse
+                do {
+                    _ = try await client.chat(request)
+                } catch {
+                    return error.kind == .refused(status: 400) ? error.detail?.param : nil
+                }
+                return nil
+            }
+            #expect(try await refused { $0.press = "snapkv" } == "tessera.budget")
+            #expect(try await refused { ($0.press, $0.budget) = ("squeeze", "50%") } == "tessera.press")
+            #expect(try await refused { ($0.press, $0.budget) = ("snapkv", "0") } == "tessera.budget")
+            #expect(try await refused { $0.budget = "50%" } == "tessera.budget")
+            #expect(try await refused { $0.merge = true } == "tessera.merge")
+        }
+    }
+
     @Test func `equal seeds give equal answers, and a stop text ends one`() async throws {
         try await withServer(model: questionModel) { client, _, _ in
             var request = Self.request(tokens: 24)

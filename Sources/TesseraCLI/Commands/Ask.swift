@@ -83,7 +83,7 @@ struct Ask: AsyncParsableCommand {
             throw ValidationError("ask about documents with --docs, or about screenshots with --frames")
         }
         try socketOptions.refuse(
-            modelOptions.given + storeOptions.given + pressOptions.given + [("--frames", !frames.isEmpty)])
+            modelOptions.given + storeOptions.given + [("--frames", !frames.isEmpty)])
         guard maxTokens >= 1 else { throw ValidationError("--max-tokens is at least 1") }
     }
 
@@ -133,7 +133,6 @@ struct Ask: AsyncParsableCommand {
             try show(
                 text: answer.text, ending: answer.ending.rawValue, result.sources,
                 ReuseSummary(answer.report, explains: true))
-            if let pressed = answer.report.pressed { try Console.line(describe(pressed)) }
             return
         }
         try Console.line(
@@ -156,6 +155,7 @@ struct Ask: AsyncParsableCommand {
             try Console.line("source     \(source.source.document), chunk \(source.source.ordinal + 1)\(section)")
         }
         try Console.line(describe(report))
+        if let pressed = report.pressed { try Console.line(describe(pressed)) }
         if explain, let explanation = report.explanation { try Console.line(describe(explanation)) }
     }
 

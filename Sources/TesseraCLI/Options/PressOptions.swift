@@ -38,7 +38,4 @@ struct PressOptions: ParsableArguments {
         plan.merges = merge
         return plan
     }
-
-    /// The options, and whether each was given.
-    var given: [(name: String, isGiven: Bool)] { [("--press", press != nil)] }
 }

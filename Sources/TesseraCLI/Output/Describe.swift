@@ -42,7 +42,7 @@ func describe(_ report: ReuseSummary) -> String {
 }
 
 /// What a press left, as a line for people.
-func describe(_ report: PressReport) -> String {
+func describe(_ report: ReuseSummary.Pressed) -> String {
     let kept = String(format: "%.1f", report.keptTokens)
     return "press      \(report.press) at \(report.budget): \(kept) tokens stay in each layer (\(report.fewest) to "
         + "\(report.most)), \(readable(bytes: report.bytesBefore)) become \(readable(bytes: report.bytesAfter))"

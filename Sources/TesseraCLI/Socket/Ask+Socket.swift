@@ -56,6 +56,8 @@ extension Ask {
     private var reuse: ReuseOptions {
         var options = assemblyOptions.wire
         (options.kind, options.ungated, options.explain) = (kind, ungated, explain)
+        (options.press, options.budget) = (pressOptions.press, pressOptions.budget)
+        options.merge = pressOptions.merge ? true : nil
         return options
     }
 

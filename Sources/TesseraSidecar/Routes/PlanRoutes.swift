@@ -38,7 +38,8 @@ extension SidecarState {
 
     /// The options of a plan.
     func options(_ reuse: ReuseOptions?, on cache: ContextCache) async throws -> AnswerOptions {
-        AnswerOptions(
+        try reuse?.refusePress()
+        return AnswerOptions(
             assembly: try await reuse?.chosenAssembly(on: cache), kind: reuse?.kind, ungated: reuse?.ungated ?? false)
     }
 }

@@ -18,6 +18,11 @@ extension ReuseSummary {
         (focusedContexts, misses, bytesLoaded) = (report.focusedContexts, report.misses, report.bytesLoaded)
         timeToFirstToken = report.timeToFirstToken
         stages = Stages(report.stages)
+        pressed = report.pressed.map {
+            Pressed(
+                press: $0.press, budget: $0.budget, keptTokens: $0.keptTokens, fewest: $0.fewest, most: $0.most,
+                bytesBefore: $0.bytesBefore, bytesAfter: $0.bytesAfter)
+        }
         if explains { explanation = Explanation(report.explanation) }
     }
 }
@@ -26,7 +31,8 @@ extension ReuseSummary.Stages {
     fileprivate init(_ stages: ReuseReport.Stages) {
         self.init()
         (retrieve, tokenize, queue, plan) = (stages.retrieve, stages.tokenize, stages.queue, stages.plan)
-        (load, prefill, stall, decode) = (stages.load, stages.prefill, stages.stall, stages.decode)
+        (load, prefill, stall) = (stages.load, stages.prefill, stages.stall)
+        (press, decode) = (stages.press, stages.decode)
     }
 }
 

@@ -18,6 +18,7 @@ extension SamplingFields {
         try checkSupported()
         return AnswerOptions(
             assembly: try await reuse?.chosenAssembly(on: cache), kind: reuse?.kind, ungated: reuse?.ungated ?? false,
+            press: try await reuse?.chosenPress(on: cache),
             sampling: try SamplingOptions(
                 temperature: temperature ?? 1, topP: topP ?? 1,
                 seed: seed.map { UInt64(bitPattern: $0) } ?? .random(in: 0...UInt64.max)),
