@@ -169,27 +169,36 @@ def span_projector(keys, rank, basis):
     return np.linalg.pinv(columns) @ columns
 
 
-def guikv(layer, rotary, frames, budget, *, saliency, temperature, rank, basis, rotated, kernel):
+def guikv(layer, rotary, frames, budget, *, saliency, temperature, rank, basis, rotated, kernel, earlier=0,
+          redundancy="forgotten"):
     tokens, dimension, window = layer["tokens"], layer["dimension"], layer["window"]
     keys = layer["keys"]
     if not rotated:
         keys = np.stack([
             row @ rotation(position, rotary["frequencies"], dimension, rotary["pairing"])  # from the left: transposed
             for row, position in zip(keys, layer["positions"])])
-    current, earlier = frames[-1], np.concatenate([np.arange(*frame) for frame in frames[:-1]])
-    norms = layer["norms"][slice(*current)]
-    sigma = softmax((norms - norms.mean()) / (norms.std(ddof=1) + 1e-8) / temperature)
+    current, past = frames[-1], np.concatenate([np.arange(*frame) for frame in frames[:-1]])
+    salient = np.zeros(tokens)
+    for frame in frames:
+        norms = layer["norms"][slice(*frame)]
+        z = (norms - norms.mean()) / (norms.std(ddof=1) + 1e-8)
+        salient[slice(*frame)] = saliency * (1 if frame == current else earlier) * softmax(z / temperature)
     grouped = by_group(votes(layer["attention"], window, kernel), layer["kv_heads"])
     result, rests = [], []
     for head, scores in enumerate(grouped):
         full = np.concatenate([scores, np.zeros(window)])
-        full[slice(*current)] += saliency * sigma
         projector = span_projector(keys[slice(*current), head], rank, basis)
-        rest = np.linalg.norm(keys[earlier, head] - keys[earlier, head] @ projector, axis=1)
-        count = math.floor((1 - Fraction(budget, tokens)) * len(earlier))
+        rest = np.linalg.norm(keys[past, head] - keys[past, head] @ projector, axis=1)
+        count = math.floor((1 - Fraction(budget, tokens)) * len(past))
         order = np.argsort(rest)
         assert rest[order[count]] - rest[order[count - 1]] > 1e-4, "the cut is too close; take another seed"
-        full[earlier[order[:count]]] = 0
+        again = past[order[:count]]
+        extra = salient.copy()
+        if redundancy != "ignored":
+            extra[again] = 0
+        full += extra
+        if redundancy == "forgotten":
+            full[again] = 0
         full[tokens - window:] = np.inf
         result.append(full)
         rests.append(rest)
@@ -365,6 +374,12 @@ def main():
             case("grouped", "gui-kv", layers, [scores for scores, _ in made], **options)
             rests.append({"basis": basis, "rotated": rotated, "rank": 3,
                           "residuals": [[compact(rest) for rest in rests] for _, rests in made]})
+
+    for redundancy in ("forgotten", "dulled", "ignored"):
+        options = dict(saliency=1, temperature=0.5, rank=3, basis="singularVectors", rotated=False, kernel=7, earlier=0.2,
+                       redundancy=redundancy)
+        made = [guikv(layer, halves, frames, mean, **options) for layer in layers]
+        case("grouped", "gui-kv", layers, [scores for scores, _ in made], **options)
 
     errors = [[0.1, 0.2, 0.3, 0.4], [0.9, 0.05, 0.03, 0.02], [0.25, 0.25, 0.25, 0.25], [0.5, 0.5, 0, 0]]
     budgets = {

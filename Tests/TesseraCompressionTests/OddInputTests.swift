@@ -84,7 +84,7 @@ struct `presses on odd input` {
             ExpectedAttentionPress(sinks: -1),
             Protecting(KeyDiffPress(), first: -1), Protecting(KeyDiffPress(), last: -1), GUIKVPress(temperature: 0),
             GUIKVPress(temperature: .nan), GUIKVPress(saliency: -1), GUIKVPress(saliency: .infinity),
-            GUIKVPress(rank: 0),
+            GUIKVPress(earlier: -1), GUIKVPress(earlier: .nan), GUIKVPress(rank: 0),
         ]
         for press in presses { expectRefusal(.invalidInput) { try press.scores(of: view) } }
     }
@@ -138,7 +138,7 @@ struct `presses on odd input` {
         view.norms[0] = .nan
         #expect(throws: Never.self, "norms of text aren't asked for") { try GUIKVPress().scores(of: view) }
         view.norms[21] = .nan
-        expectRefusal(.unsupported, "current frame") { try GUIKVPress().scores(of: view) }
+        expectRefusal(.unsupported, "the frames") { try GUIKVPress().scores(of: view) }
     }
 
     @Test(arguments: GUIKVPress.Basis.allCases)
@@ -158,7 +158,7 @@ struct `presses on odd input` {
         let shape = ViewShape(tokens: 70)
         for (budget, dropped) in [(70, 0), (69, 0), (66, 1), (56, 4), (35, 10), (14, 16), (1, 19)] {
             let view = shape.view(budget: budget, segments: shape.frames)
-            let heads = try GUIKVPress().scores(of: view).heads
+            let heads = try GUIKVPress(redundancy: .forgotten).scores(of: view).heads
             #expect(heads.allSatisfy { $0.count { $0 == 0 } == dropped }, "\(budget)")
             // Text and the current frame lose nothing.
             let earlier = Set(10..<20).union(30..<40)
@@ -180,7 +180,7 @@ struct `presses on odd input` {
         view.rotary.angles(at: view.positions).turn(&keys, heads: 2, headDimension: 8)
         view.keys = keys
         for basis in GUIKVPress.Basis.allCases {
-            let heads = try GUIKVPress(rank: 5, basis: basis).scores(of: view).heads
+            let heads = try GUIKVPress(redundancy: .forgotten, rank: 5, basis: basis).scores(of: view).heads
             #expect(heads.allSatisfy { head in head.indices.filter { head[$0] == 0 } == Array(0..<5) }, "\(basis)")
         }
     }

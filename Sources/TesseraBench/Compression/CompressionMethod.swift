@@ -58,6 +58,10 @@ extension CompressionMethod {
         var methods = try list(names, budgets, assets)
         for budget in budgets {
             if let assets { methods += parts(of: assets, budget) }
+            if frames {
+                methods.append(
+                    CompressionMethod(PressPlan(GUIKVPress.published, budget: budget), name: "gui-kv, as published"))
+            }
             methods.append(
                 CompressionMethod(
                     PressPlan(SnapKVPress(), budget: budget, agreement: .layer, merges: true),

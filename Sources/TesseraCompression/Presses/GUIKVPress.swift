@@ -2,7 +2,7 @@
 
 public import TesseraKV
 
-/// Keeps what matters of screenshots: what stands out on the current one, and what earlier ones showed that it does not.
+/// Keeps what matters of screenshots: what stands out on them, and what earlier ones showed that the current one does not.
 ///
 /// GUI-KV (arXiv 2510.00536), written from its formulas. The last frame is the current one, all others are earlier ones.
 /// 1. The window's attention, summed and smoothed, as ``SnapKVPress``.
@@ -16,7 +16,9 @@ public import TesseraKV
 /// Deviations: one set per KV head, its group averaged, where the original keeps one per query head and so loses what
 /// grouping saves. Keys are taken before RoPE, or equal patches of two frames would differ by where they stand; the
 /// subspace is spanned by the leading singular vectors, or by pivoted QR, where the original's QR without pivoting
-/// takes the first 32 patches of the screen, whatever they show (``Basis/firstKeys``, to compare).
+/// takes the first 32 patches of the screen, whatever they show (``Basis/firstKeys``, to compare). Earlier frames can have
+/// saliency too (``earlier``), and redundant patches can lose that alone (``Redundancy``): a task that goes back to what was
+/// on an earlier screen finds it there by neither of the paper's rules. ``published`` has none of the latter.
 public struct GUIKVPress: Press {
     /// How the subspace of the current frame's keys is found.
     public enum Basis: String, Sendable, Codable, CaseIterable {
@@ -28,8 +30,22 @@ public struct GUIKVPress: Press {
         case firstKeys
     }
 
+    /// What becomes of patches of earlier frames that the current one shows again.
+    public enum Redundancy: String, Sendable, Codable, CaseIterable {
+        /// They score 0: the paper's.
+        case forgotten
+        /// They have no saliency.
+        case dulled
+        /// Nothing.
+        case ignored
+    }
+
     /// α: what saliency weighs beside attention.
     public var saliency: Float
+    /// What saliency of an earlier frame weighs, of that of the current one; the paper's is 0.
+    public var earlier: Float
+    /// What becomes of redundant patches.
+    public var redundancy: Redundancy
     /// τ: what the norms' z-scores are divided by.
     public var temperature: Float
     /// r: the rank of the subspace; nil for a quarter of a head's dimensions, the original's 32 of 128.
@@ -43,19 +59,25 @@ public struct GUIKVPress: Press {
     /// The width of the smoothing, odd.
     public var kernel: Int
 
-    /// A press of all its numbers; α and τ are those of the authors' scripts.
+    /// A press of all its numbers.
     public init(
-        saliency: Float = 2, temperature: Float = 3.5, rank: Int? = nil, basis: Basis = .singularVectors,
-        rotated: Bool = false, window: Int = 8, kernel: Int = 5
+        saliency: Float = 1, temperature: Float = 0.5, earlier: Float = 0.2, redundancy: Redundancy = .ignored,
+        rank: Int? = nil, basis: Basis = .singularVectors, rotated: Bool = false, window: Int = 16, kernel: Int = 7
     ) {
         self.saliency = saliency
         self.temperature = temperature
+        self.earlier = earlier
+        self.redundancy = redundancy
         self.rank = rank
         self.basis = basis
         self.rotated = rotated
         self.window = window
         self.kernel = kernel
     }
+
+    /// The paper's rules, with the numbers of its authors' scripts.
+    public static let published = GUIKVPress(
+        saliency: 2, temperature: 3.5, earlier: 0, redundancy: .forgotten, window: 8, kernel: 5)
 
     /// `gui-kv`.
     public var name: String { "gui-kv" }
@@ -65,32 +87,45 @@ public struct GUIKVPress: Press {
     /// The scores of each KV head.
     ///
     /// - Throws: ``TesseraError`` of code `invalidInput` for a prompt without frames and options out of range, of code
-    ///   `unsupported` where the current frame was not computed for this prompt, so that its norms are not known.
+    ///   `unsupported` where a frame that is to have saliency was not computed for this prompt: its norms are not known.
     public func scores(of view: LayerView) throws(TesseraError) -> TokenScores {
         guard let current = view.segments.frames.last else {
             throw TesseraError(.invalidInput, "gui-kv presses screenshots, and this prompt has none; give it --frames")
         }
         try view.segments.validate(tokens: view.tokens)
-        guard temperature > 0, saliency >= 0, saliency.isFinite, rank ?? 1 > 0 else {
+        guard temperature > 0, saliency >= 0, saliency.isFinite, earlier >= 0, earlier.isFinite, rank ?? 1 > 0 else {
             throw TesseraError(.invalidInput, "gui-kv takes a temperature and a rank above 0 and no negative saliency")
         }
-        guard view.norms[current].allSatisfy(\.isFinite) else {
-            throw TesseraError(.unsupported, "gui-kv needs the current frame to be computed with the prompt")
-        }
         let attention = try WindowAttention(view, kernel: kernel, for: self)
-        let salient = spatialSaliency(Array(view.norms[current]), temperature: temperature).map { $0 * saliency }
+        let salient = try salience(of: view, current)
         let keys = rotated ? view.keys : view.unrotatedKeys()
         try view.requireFinite(keys, for: self)
         var heads: [[Float]] = []
         for head in 0..<view.layout.heads {
             var scores = attention.mean(of: head * view.group..<(head + 1) * view.group)
-            for (token, extra) in zip(current, salient) where token < scores.count { scores[token] += extra }
-            for token in try redundant(view, view.rows(keys, head), current) where token < scores.count {
-                scores[token] = 0
-            }
+            let again = redundancy == .ignored ? [] : try redundant(view, view.rows(keys, head), current)
+            var extra = salient
+            for token in again { extra[token] = 0 }
+            for token in scores.indices { scores[token] += extra[token] }
+            if redundancy == .forgotten { for token in again where token < scores.count { scores[token] = 0 } }
             heads.append(scores)
         }
         return attention.scores(heads)
+    }
+
+    /// What saliency adds to each token.
+    private func salience(of view: LayerView, _ current: Range<Int>) throws(TesseraError) -> [Float] {
+        var salient = [Float](repeating: 0, count: view.tokens)
+        for frame in view.segments.frames {
+            let weight = frame == current ? saliency : saliency * earlier
+            guard weight > 0 else { continue }
+            guard view.norms[frame].allSatisfy(\.isFinite) else {
+                throw TesseraError(.unsupported, "gui-kv needs the frames to be computed with the prompt")
+            }
+            let shares = spatialSaliency(Array(view.norms[frame]), temperature: temperature)
+            for (token, share) in zip(frame, shares) { salient[token] = weight * share }
+        }
+        return salient
     }
 
     /// The patches of earlier frames that the current one shows again, as many as don't fit the budget.

@@ -34,7 +34,8 @@ struct PressGoldens: Decodable {
     struct Options: Decodable {
         let window, kernel, sinks, lag, horizon, rank: Int?
         let recent: Double?
-        let epsilon, saliency, temperature: Float?
+        let epsilon, saliency, temperature, earlier: Float?
+        let redundancy: GUIKVPress.Redundancy?
         let heads: [[Int]]?
         let basis: GUIKVPress.Basis?
         let rotated: Bool?
@@ -158,9 +159,10 @@ extension PressGoldens.Case {
         case "streamingllm": return StreamingLLMPress(sinks: options.sinks ?? 4)
         case "gui-kv":
             return GUIKVPress(
-                saliency: options.saliency ?? 2, temperature: options.temperature ?? 3.5, rank: options.rank,
-                basis: options.basis ?? .singularVectors, rotated: options.rotated ?? false, kernel: options.kernel ?? 5
-            )
+                saliency: options.saliency ?? 2, temperature: options.temperature ?? 3.5, earlier: options.earlier ?? 0,
+                redundancy: options.redundancy ?? .forgotten, rank: options.rank,
+                basis: options.basis ?? .singularVectors, rotated: options.rotated ?? false, window: 8,
+                kernel: options.kernel ?? 5)
         default: preconditionFailure("there is no press \(press)")
         }
     }
