@@ -20,7 +20,7 @@ public struct CompressionBench: Sendable {
     /// The most tokens of an answer.
     public var maximumTokens = 48
     /// The first so many prompts of which decoding is timed.
-    public var timedPrompts = 24
+    public var timedPrompts = 8
 
     /// A bench of some methods.
     public init(suite: String, _ methods: [CompressionMethod], questionKnown: Bool) {
@@ -117,9 +117,10 @@ public struct CompressionBench: Sendable {
             let trial = try AnswerTrial(
                 over: prompt.buffer, from: count, lead: [], first: prompt.logits, answers: question.answers,
                 maximum: maximumTokens, on: cache.runtime)
+            let trials = try timed([trial], prompt, number)
             return Asked(
                 kind: question.kind, prompt: number, tokens: count, isRight: trial.isRight,
-                outcomes: try methods.map { try outcome($0, prompt, number, lead: 0, [trial])[0] })
+                outcomes: try methods.map { try outcome($0, prompt, lead: 0, trials)[0] })
         }
     }
 
@@ -135,16 +136,17 @@ public struct CompressionBench: Sendable {
         let prompt = try ComputedPrompt(
             first, length: length, needs: needs, room: AnswerTrial.room(lead: lead, maximum: maximumTokens),
             on: cache.runtime)
-        let trials = try zip(item.questions, leads).map { question, lead in
+        let answers = try zip(item.questions, leads).map { question, lead in
             try AnswerTrial(
                 over: prompt.buffer, from: length, lead: lead, first: [], answers: question.answers,
                 maximum: maximumTokens, on: cache.runtime)
         }
-        let outcomes = try methods.map { try outcome($0, prompt, number, lead: lead, trials) }
+        let trials = try timed(answers, prompt, number)
+        let outcomes = try methods.map { try outcome($0, prompt, lead: lead, trials) }
         return item.questions.indices.map { index in
             Asked(
                 kind: item.questions[index].kind, prompt: number, tokens: all[index].ids.count,
-                isRight: trials[index].isRight, outcomes: outcomes.map { $0[index] })
+                isRight: answers[index].isRight, outcomes: outcomes.map { $0[index] })
         }
     }
 
@@ -166,9 +168,23 @@ public struct CompressionBench: Sendable {
     /// What all methods want to see.
     private var needs: PressNeeds { methods.map(\.needs).reduce(PressNeeds()) { $0.union($1) } }
 
+    /// An answer, and how long a token of it takes over the whole prompt; nil where that is not timed.
+    private typealias TimedTrial = (trial: AnswerTrial, pace: Double?)
+
+    private func timed(
+        _ trials: [AnswerTrial], _ prompt: ComputedPrompt, _ number: Int
+    ) throws(TesseraError) -> [TimedTrial] {
+        var timed: [TimedTrial] = []
+        for trial in trials {
+            let isTimed = number < timedPrompts
+            timed.append((trial, isTimed ? try trial.pace(over: prompt.buffer, first: prompt.logits) : nil))
+        }
+        return timed
+    }
+
     /// What comes of questions about a prompt under a method.
     private func outcome(
-        _ method: CompressionMethod, _ prompt: ComputedPrompt, _ number: Int, lead: Int, _ trials: [AnswerTrial]
+        _ method: CompressionMethod, _ prompt: ComputedPrompt, lead: Int, _ trials: [TimedTrial]
     ) throws(TesseraError) -> [Outcome] {
         let room = AnswerTrial.room(lead: lead, maximum: maximumTokens)
         let (buffer, share, bytes): (KVBuffer, Double, Double)
@@ -181,21 +197,12 @@ public struct CompressionBench: Sendable {
             share = 1
         }
         var outcomes: [Outcome] = []
-        for trial in trials {
-            let answer = try trial.outcome(over: buffer, first: prompt.logits)
-            outcomes.append(
-                Outcome(
-                    answer: answer, bytes: bytes, share: share,
-                    speed: share < 1 && number < timedPrompts ? try speed(of: trial, over: buffer, prompt) : nil))
+        for (trial, pace) in trials {
+            var outcome = Outcome(
+                answer: try trial.outcome(over: buffer, first: prompt.logits), bytes: bytes, share: share)
+            if let pace, share < 1 { outcome.speed = pace / (try trial.pace(over: buffer, first: prompt.logits)) }
+            outcomes.append(outcome)
         }
         return outcomes
-    }
-
-    /// How much faster an answer is written over a buffer than over the whole prompt, one after the other.
-    private func speed(
-        of trial: AnswerTrial, over buffer: KVBuffer, _ prompt: ComputedPrompt
-    ) throws(TesseraError) -> Double {
-        let whole = try trial.pace(over: prompt.buffer, first: prompt.logits)
-        return whole / (try trial.pace(over: buffer, first: prompt.logits))
     }
 }
