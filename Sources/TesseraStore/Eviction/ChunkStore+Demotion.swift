@@ -103,8 +103,7 @@ private struct ChunkNumbers {
         for index in 0..<layout.layers {
             let (keys, values) = try layer(index)
             layers.append(
-                try target.encode(
-                    keys: rows(keys), values: rows(values), layout: layout, hints: EncodingHints(layer: index)))
+                try target.encode(layer: index, keys: rows(keys), values: rows(values), layout: layout))
         }
         return layers
     }
