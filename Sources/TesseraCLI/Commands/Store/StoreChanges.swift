@@ -202,7 +202,7 @@ extension StoreCommand {
             guard codec != nil || press != nil else {
                 throw ValidationError("say what to write: --codec q8, --press lagkv --budget 60%, or both")
             }
-            _ = try tier()
+            do { _ = try tier() } catch { throw ValidationError(error.message) }
         }
 
         /// The form to write, put as `--demote-to` has it.
@@ -240,7 +240,8 @@ extension StoreCommand {
             }
             if outcome.kept > 0 {
                 try Console.line(
-                    "\(outcome.kept) records stay: prefixes, variants, and what would get no smaller or had no room")
+                    "\(outcome.kept) records stay: prefixes, variants, and what is too short, would get no smaller or had no "
+                        + "room")
             }
         }
     }
