@@ -270,6 +270,28 @@ import Testing
         }
     }
 
+    @Test func `come about in a store that is full, and serve prompts there`() async throws {
+        let options = ContextCacheOptions(
+            precision: .fp32, diskCap: 8 << 20, coldTier: try ColdTier("q4+keydiff:50%"))
+        try await withSmallCache(options: options) { cache in
+            let store = cache.chunkStore
+            let chunks = (0..<140).map { randomPrompt(seed: 500 + $0, contexts: [100]).contexts[0] }
+            try await cache.ingest(chunks: chunks.map(\.ids))
+            #expect(try store.statistics().demoted > 0 && store.diskUsage() <= 8 << 20)
+            let records = try chunks.map { try store.record(cache.key(of: $0.ids)) }
+            let cold = try #require(records.firstIndex { $0?.kept != nil })
+            let whole = try #require(records.firstIndex { $0 != nil && $0?.kept == nil })
+            #expect(records[cold]?.codec == "q4" && records[cold]?.rows == 50)
+            var prompt = randomPrompt(seed: 72, contexts: [])
+            prompt.contexts = [chunks[cold], chunks[whole]]
+            let assembly = Assembly.stitched(.firstK(count: 4), ratio: 0)
+            let ask = AnswerOptions(assembly: assembly, ungated: true, maximumTokens: 3)
+            let report = try await cache.answer(prompt, options: ask).report
+            #expect(report.hits == 2 && report.evictedTokens == 50 && report.reusedTokens == 150)
+            #expect(report.recomputedTokens == 8 && report.misses == 0)
+        }
+    }
+
     @Test func `are no KV for another runtime, which needs a row for each token`() async throws {
         try await withSmallCache { cache in
             _ = try await thin([1], in: cache)

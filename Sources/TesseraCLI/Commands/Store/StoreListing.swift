@@ -253,6 +253,7 @@ private struct ListedRecord: Codable {
     init(_ entry: ChunkEntry) {
         (key, kind, namespace) = (entry.id, entry.kind, nil)
         (fingerprint, tokens, bytes) = (entry.fingerprint, entry.tokens, entry.bytes)
+        kept = entry.kept
         (codec, uses, pinned) = (entry.codec, entry.uses, entry.pinned)
         (created, lastUsed) = (moment(Int64(entry.created * 1e6)), moment(Int64(entry.lastUsed * 1e6)))
     }
