@@ -8,7 +8,12 @@ internal import TesseraStore
 ///
 /// Keys are stored before RoPE, so a press sees them as they would be at position 0. LagKV (arXiv 2504.04704) and KeyDiff
 /// (arXiv 2504.15364) score keys behind RoPE; before it, two tokens are as alike as what they say, wherever they stand.
+/// LagKV's partitions are of 32 tokens in the place of 128: it keeps the last one and what follows whole, which would be the
+/// better half of a chunk of 512.
 struct PressThinning: TokenThinning {
+    /// The tokens of a partition of LagKV.
+    private static let lag = 32
+
     /// With one set of tokens for all layers.
     private let plan: PressPlan
 
@@ -25,6 +30,10 @@ struct PressThinning: TokenThinning {
         }
         var plan = try PressCatalog.plan(named: name, budget: keep, assets: nil)
         plan.agreement = .prompt
+        if var protecting = plan.press as? Protecting, protecting.base is LagKVPress {
+            protecting.base = LagKVPress(lag: Self.lag)
+            plan.press = protecting
+        }
         self.plan = plan
     }
 

@@ -81,16 +81,23 @@ import Testing
     func `keeps as many as it says, first and last tokens among them, or leaves a chunk whole`(name: String) throws {
         let press = try PressThinning(name, keep: .share(0.6))
         #expect(press.name == "\(name):60%" && press.share == 0.6)
-        for tokens in [1, 8, 12, 19, 25, 100, 259, 260, 300, 512] {
+        for tokens in [1, 8, 12, 19, 25, 67, 68, 100, 300, 512] {
             guard let kept = try kept(press, tokens) else { continue }
             #expect(kept.count == tokens * 3 / 5 && kept == kept.sorted() && Set(kept).count == kept.count)
             #expect(kept.starts(with: 0..<4) && kept.suffix(8).elementsEqual(tokens - 8..<tokens))
         }
         #expect(try kept(press, 512) != nil && kept(press, 1) == nil)
         // LagKV tells tokens apart that two whole partitions follow.
-        #expect(try (kept(press, 259) == nil) == (name == "lagkv"))
+        #expect(try (kept(press, 67) == nil) == (name == "lagkv"))
         #expect(try kept(PressThinning(name, keep: .tokens(300)), 300) == nil, "it would keep them all")
         #expect(try kept(PressThinning(name, keep: .tokens(299)), 300)?.count == 299)
+    }
+
+    @Test func `thins a chunk of a usual length evenly`() throws {
+        for name in ["keydiff", "lagkv"] {
+            let kept = try #require(try kept(PressThinning(name, keep: .share(0.5)), 512))
+            #expect(kept.count == 256 && (96...160).contains(kept.count { $0 < 256 }), "\(name)")
+        }
     }
 
     @Test func `keeps what its scores over all layers say`() throws {
