@@ -72,7 +72,7 @@ final class Hammering: Sendable {
             directory: folder,
             options: StoreOptions(
                 diskCap: cap, ramCap: StoreOptions.leastRAMCap, freeDiskFloor: 0,
-                eviction: EvictionOptions(policy: kind, quotas: ["two": cap / 3], demotion: .q8)))
+                eviction: EvictionOptions(policy: kind, quotas: ["two": cap / 3], demotion: ColdForm(.q8))))
     }
 
     /// Hammers, and says in one line what was done.

@@ -23,11 +23,13 @@ public struct ChunkEntry: Codable, Sendable, Equatable {
     public var uses: Int
     /// Whether it stays whatever room is needed.
     public var pinned: Bool
+    /// How many of its tokens it has KV of; nil for all.
+    public var kept: Int?
 
     /// Makes an entry of all its parts.
     public init(
         id: String, kind: String, fingerprint: String, tokens: Int, bytes: Int, codec: String, created: Double,
-        lastUsed: Double, uses: Int, pinned: Bool
+        lastUsed: Double, uses: Int, pinned: Bool, kept: Int? = nil
     ) {
         self.id = id
         self.kind = kind
@@ -39,10 +41,11 @@ public struct ChunkEntry: Codable, Sendable, Equatable {
         self.lastUsed = lastUsed
         self.uses = uses
         self.pinned = pinned
+        self.kept = kept
     }
 
     private enum CodingKeys: String, CodingKey {
-        case id, kind, fingerprint, tokens, bytes, codec, created, uses, pinned
+        case id, kind, fingerprint, tokens, bytes, codec, created, uses, pinned, kept
         case lastUsed = "last_used"
     }
 }

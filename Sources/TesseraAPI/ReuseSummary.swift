@@ -166,6 +166,8 @@ public struct ReuseSummary: Codable, Sendable, Equatable {
     public var reusedTokens = 0
     /// Tokens of those that the selector picked.
     public var recomputedTokens = 0
+    /// Tokens that reused chunks lack in a cold tier; nil where they lack none.
+    public var evictedTokens: Int?
     /// Token-layers computed ÷ all token-layers of the reused tokens.
     public var effectiveRecompute = 0.0
     /// Stale tokens that were computed anew while the answer was written.
@@ -205,6 +207,7 @@ public struct ReuseSummary: Codable, Sendable, Equatable {
         case prefixTokens = "prefix_tokens"
         case reusedTokens = "reused_tokens"
         case recomputedTokens = "recomputed_tokens"
+        case evictedTokens = "evicted_tokens"
         case effectiveRecompute = "effective_recompute"
         case repairedTokens = "repaired_tokens"
         case contextualHits = "contextual_hits"

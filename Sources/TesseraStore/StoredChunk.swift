@@ -20,6 +20,10 @@ package struct StoredChunk: Sendable {
     package var namespace: String { header.namespace }
     /// The ids of the chunk, or of the whole prefix.
     package var tokens: [TokenID] { header.tokens }
+    /// Those of the tokens, ascending, that the layers have rows of; nil for all. Prefixes and variants have all.
+    package var kept: [Int]? { header.kept }
+    /// The tokens that the layers have rows of.
+    package var rows: Int { header.rows }
     /// The shape of keys and values.
     package var layout: KVLayout { header.layout }
     /// The name of the codec that made the layers' bytes.
@@ -53,14 +57,14 @@ package final class LoadedChunk: Sendable {
     /// out why.
     func unpacked(_ pool: MemoryPool) -> LoadedChunk {
         guard let codec = StoreCodec.codec(named: codec), let plain = codec.unpackedCodec else { return self }
-        let size = plain.byteCount(tokens: chunk.tokens.count, layout: chunk.layout)
+        let size = plain.byteCount(tokens: chunk.rows, layout: chunk.layout)
         let places = RecordPlace.layers(repeatElement(size, count: chunk.layout.layers))
         let memory = pool.take(places.last?.upperBound ?? 0)
         do throws(TesseraError) {
             for (layer, place) in places.enumerated() {
                 try withLayer(layer) { (record) throws(TesseraError) in
                     try codec.unpack(
-                        record, tokens: chunk.tokens.count, layout: chunk.layout,
+                        record, tokens: chunk.rows, layout: chunk.layout,
                         into: UnsafeMutableRawBufferPointer(rebasing: memory.bytes[place]))
                 }
             }
@@ -71,7 +75,7 @@ package final class LoadedChunk: Sendable {
     }
 
     /// The memory that the record takes.
-    var footprint: Int { bytes.footprint + 4 * chunk.tokens.count + 1024 }
+    var footprint: Int { bytes.footprint + 4 * chunk.tokens.count + 8 * (chunk.kept?.count ?? 0) + 1024 }
 
     /// Calls `body` with the bytes of a layer. They must not be used after this object is gone.
     package func withLayer<Result, Failure: Error>(

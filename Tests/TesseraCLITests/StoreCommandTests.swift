@@ -46,6 +46,28 @@ import Testing
         }
     }
 
+    @Test func `chunks are written anew without some of their tokens, and once`() throws {
+        try withStore { store, _ in
+            let run = try CommandRun(
+                "store", "recompress", "--press", "keydiff", "--budget", "60%", "--store", store)
+            #expect(run.status == 0 && run.output.contains("records written anew as keydiff:60%"))
+            #expect(!run.output.hasPrefix("0 records"))
+            #expect(try CommandRun("store", "ls", "--store", store).output.contains(" of "))
+            let again = try CommandRun("store", "recompress", "--codec", "q4", "--store", store)
+            #expect(again.status == 0 && again.output.contains("lacking tokens already"))
+            #expect(try CommandRun("store", "verify", "--store", store).status == 0)
+        }
+    }
+
+    @Test(arguments: [["--press", "keydiff"], ["--press", "snapkv", "--budget", "50%"], ["--codec", "q5"], []])
+    func `a form that chunks can't be written in is refused`(options: [String]) throws {
+        try withTemporaryDirectory { folder in
+            let run = try CommandRun(["store", "recompress", "--store", folder.path + "/store"] + options)
+            #expect(run.status == 64)
+            if options.contains("snapkv") { #expect(run.errors.contains("keydiff, lagkv")) }
+        }
+    }
+
     @Test func `a store is verified, found damaged and repaired`() throws {
         try withStore { store, _ in
             let sound = try CommandRun("store", "verify", "--store", store)

@@ -45,7 +45,8 @@ import Testing
             let files = try #require(FileManager.default.enumerator(at: folder, includingPropertiesForKeys: nil))
             for case let file as URL in files where !file.hasDirectoryPath { all += try Data(contentsOf: file) }
             #expect(all.count > 300_000)
-            for record in records {
+            // The least ids of all, in a row, are page numbers of SQLite's shared memory too.
+            for record in records where record.tokens[0] > 0 {
                 let tokens = record.tokens.prefix(4).flatMap { token in
                     withUnsafeBytes(of: token.littleEndian) { [UInt8]($0) }
                 }

@@ -243,7 +243,7 @@ import Testing
 
     @Test func `chunks are demoted rather than given up, prefixes and variants never`() throws {
         try withTemporaryDirectory { folder in
-            let store = try ChunkStore(in: folder, diskCap: 8 << 20, eviction: EvictionOptions(demotion: .q8))
+            let store = try ChunkStore(in: folder, diskCap: 8 << 20, eviction: EvictionOptions(demotion: ColdForm(.q8)))
             // Used all the time: worth too much to be given up, and it can't be written smaller.
             let prefix = try Sample.numbers(999, tokens: 400, kind: .prefix)
             try store.put(prefix)
@@ -289,7 +289,7 @@ import Testing
 
     @Test func `a record that is read while it is demoted keeps its bytes`() throws {
         try withTemporaryDirectory { folder in
-            let store = try ChunkStore(in: folder, eviction: EvictionOptions(demotion: .q8))
+            let store = try ChunkStore(in: folder, eviction: EvictionOptions(demotion: ColdForm(.q8)))
             let record = try Sample.numbers(1, tokens: 400)
             try store.put(record)
             let chunk = try #require(try store.lookup(record))
@@ -310,7 +310,9 @@ import Testing
         try withTemporaryDirectory { folder in
             for options in [
                 EvictionOptions(timeToLive: 0), EvictionOptions(quotas: ["a": 0]), EvictionOptions(admissionUses: 0),
-                EvictionOptions(demotion: .fp16),
+                EvictionOptions(demotion: ColdForm(.fp16)), EvictionOptions(demotion: ColdForm(.bf16Zstd)),
+                EvictionOptions(demotion: ColdForm(nil)), EvictionOptions(demotion: ColdForm(.q4), codec: .q8),
+                EvictionOptions(demotion: ColdForm(.q8), codec: .q8),
             ] {
                 #expect(code { _ = try ChunkStore(in: folder, eviction: options) } == .invalidInput)
             }

@@ -77,7 +77,8 @@ import Testing
             return TesseraStoreTests.code { _ = try decode(ByteWriter(body).sealed(seed: seed), for: variant.key) }
         }
         #expect(code { $0[4] = 2 } == .unsupported)
-        #expect(code { $0[4] = 4 } == .unsupported)
+        #expect(code { $0[4] = 4 } == .corrupt, "variants are whole")
+        #expect(code { $0[4] = 5 } == .unsupported)
         #expect(code { $0[6] = 1 } == .corrupt)
         #expect(code { $0[7] = 1 } == .corrupt)
         #expect(code { $0[7] = 3 } == .corrupt)

@@ -22,14 +22,14 @@ import Testing
             let store = try ChunkStore(in: folder)
             let records = try (0..<3).map { try Sample.numbers($0, tokens: tokens) }
             try store.put(records)
-            let outcome = try store.recompress(records.map(\.key), in: .q8)
+            let outcome = try store.recompress(records.map(\.key), as: ColdForm(.q8))
             #expect(outcome.rewritten == 3 && outcome.saved > 0)
             for (number, record) in records.enumerated() {
                 let expected = try Sample.numbers(number, tokens: tokens, codec: .q8)
                 let found = try layer(record.key, in: store)
                 #expect(found.codec == "q8" && found.bytes == expected.layers[0])
             }
-            let again = try store.recompress(records.map(\.key), in: .q8)
+            let again = try store.recompress(records.map(\.key), as: ColdForm(.q8))
             #expect(again.unchanged == 3 && again.rewritten == 0)
         }
     }
@@ -41,7 +41,7 @@ import Testing
             try store.put([record])
             let before = try layer(record.key, in: store)
             for codec in StoreCodec.allCases where codec != .q8 {
-                let outcome = try store.recompress([record.key], in: codec)
+                let outcome = try store.recompress([record.key], as: ColdForm(codec))
                 #expect(outcome.lossy == 1 && outcome.rewritten == 0)
             }
             let after = try layer(record.key, in: store)
@@ -55,9 +55,9 @@ import Testing
             let prefix = try Sample.numbers(1, tokens: tokens, kind: .prefix)
             let chunk = try Sample.numbers(2, tokens: tokens)
             try store.put([prefix, chunk])
-            let outcome = try store.recompress([prefix.key, chunk.key], in: .bf16)
+            let outcome = try store.recompress([prefix.key, chunk.key], as: ColdForm(.bf16))
             #expect(outcome.kept == 2 && outcome.rewritten == 0)
-            #expect(try store.recompress([Sample.record(9).key], in: .q8).kept == 1)
+            #expect(try store.recompress([Sample.record(9).key], as: ColdForm(.q8)).kept == 1)
         }
     }
 }

@@ -162,7 +162,7 @@ import Testing
             try store.put([chunk, one])
             let key = StoreKey.header(one.key)
             var newer = try #require(try store.session().database.value(key))
-            newer[4] = 4
+            newer[4] = 5
             let seed = one.key.digest.bytes.withUnsafeBytes { checksum($0) }
             let batch = WriteBatch()
             batch.put(key, ByteWriter(Array(newer.dropLast(8))).sealed(seed: seed))

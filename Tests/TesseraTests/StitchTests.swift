@@ -210,6 +210,20 @@ struct `stitched KV for other runtimes` {
             }
             let file = try ImportFile(importFile(contents, chunk, cache, format))
             await #expect(throws: TesseraError.self) { try await other.take(file) }
+            // It is said where: here in the fifth token of the last layer.
+            contents = try Contents(prompt, format)
+            let layout = cache.model.layout
+            let tensor = try #require(contents.header.tensors["layers.\(layout.layers - 1).values"])
+            let place = contents.start + tensor.range.lowerBound + 4 * (4 * layout.width + 1)
+            withUnsafeBytes(of: Float.infinity) { contents.data.replaceSubrange(place..<place + 4, with: $0) }
+            let infinite = try ImportFile(importFile(contents, chunk, cache, format))
+            do {
+                _ = try await other.take(infinite)
+                Issue.record("an infinite value was taken in")
+            } catch let error as TesseraError {
+                #expect(error.code == .invalidInput)
+                #expect(error.message.hasPrefix("in layer \(layout.layers - 1), token 4 has a key or value"))
+            }
             #expect(try cache.chunkStore.contains([other.key(of: chunk)]) == [false])
         }
     }

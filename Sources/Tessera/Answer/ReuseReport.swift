@@ -56,6 +56,8 @@ public struct ReuseReport: Sendable, Codable, Equatable {
     public var reusedTokens = 0
     /// Tokens of those that the selector picked.
     public var recomputedTokens = 0
+    /// Tokens that reused chunks lack in a cold tier, and with them the prompt.
+    public var evictedTokens = 0
     /// Token-layers computed ÷ all token-layers of the reused tokens, repairs counted.
     public var effectiveRecompute = 0.0
     /// Stale tokens that were computed anew while the answer was written.

@@ -6,7 +6,7 @@ internal import TesseraReuse
 
 /// A prompt whose stored KV is found and whose computation is planned.
 struct AssembledRequest: Sendable {
-    /// The prompt's ids, in the order of the buffer's slots.
+    /// The prompt's ids, in the order of the buffer's slots; without those that stored chunks lack.
     private(set) var ids: [TokenID]
     /// The keys and values of this request alone.
     let buffer: KVBuffer
@@ -16,8 +16,10 @@ struct AssembledRequest: Sendable {
     private(set) var nextPosition: Int32
     /// The contexts that stand side by side; nil where each has its own positions.
     var parallel: ParallelContexts?
-    /// The contexts that had to be computed within the prompt.
+    /// The contexts that had to be computed within the prompt, by their places in the prompt as it was asked.
     var misses: [Range<Int>] = []
+    /// Whether stored chunks lack tokens: slots are not the prompt's places then, and what was computed has not seen all.
+    var hasHoles = false
     /// Chunks that had to be computed for this prompt alone, for keeping.
     var encoded: [EncodedChunk] = []
     /// Whether a stored leading run was found.

@@ -10,7 +10,7 @@ internal import TesseraStore
 protocol LayerSource: Sendable {
     /// The key of the record that it comes from; nil for what is only in memory.
     var key: ChunkKey? { get }
-    /// The number of tokens.
+    /// The number of tokens that there are rows of.
     var tokenCount: Int { get }
     /// The size of all layers.
     var byteCount: Int { get }
@@ -38,7 +38,7 @@ struct StoredSource: LayerSource {
     let codec: any KVCodec
 
     var key: ChunkKey? { chunk.chunk.key }
-    var tokenCount: Int { chunk.chunk.tokens.count }
+    var tokenCount: Int { chunk.chunk.rows }
     var byteCount: Int { chunk.chunk.byteCount }
 
     func place(_ layer: Int, into buffer: KVBuffer, at slot: Int, angles: RotaryAngles) throws(TesseraError) {

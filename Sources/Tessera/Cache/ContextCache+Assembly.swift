@@ -77,7 +77,7 @@ extension ContextCache {
             trusted("a prefix record") { () throws(TesseraError) in try load(chunk, distrusting: distrusted) }
         }
         let prefixLength = prefix?.tokenCount ?? 0
-        var chosen: [(chunk: any LayerSource, reused: ReusedChunk)] = []
+        var chosen: [Hit] = []
         var decisions: [ContextDecision] = tokens.contexts
             .filter { $0.upperBound <= prefixLength }
             .map { ContextDecision(.prefix, tokens: $0.count, reason: "it belongs to a stored leading run") }
@@ -91,16 +91,20 @@ extension ContextCache {
         }
         report.stages.load += watch.lap()
 
+        let rows = PromptRows(
+            positions: Array(0..<Int32(tokens.ids.count)), chunks: chosen.map { ($0.reused.slots, $0.kept) })
         let plan = AssemblyPlan(
-            length: tokens.ids.count, prefix: prefixLength, hits: chosen.map(\.reused), selector: selector,
-            ratio: ratio, layers: model.layout.layers, contextsEnd: tokens.contexts.last?.upperBound)
+            length: rows.count, prefix: prefixLength, hits: chosen.map { rows.reused($0.reused, kept: $0.kept) },
+            selector: selector, ratio: ratio, layers: model.layout.layers,
+            contextsEnd: tokens.contexts.last.map { rows.slot($0.upperBound) })
         let depth = preloadDepth(of: plan, bytes: chosen.reduce(0) { $0 + $1.chunk.byteCount })
         report.stages.plan += watch.lap()
-        let buffer = try KVBuffer(layout: model.layout, capacity: tokens.ids.count + room)
-        var runs = chosen.map { hit in
+        let buffer = try KVBuffer(layout: model.layout, capacity: rows.count + room)
+        buffer.setPositions(rows.positions, from: 0)
+        var runs = zip(chosen, plan.reused).map { hit, reused in
             StoredRun(
-                source: hit.chunk, slot: hit.reused.slots.lowerBound,
-                positions: Array(buffer.positions[hit.reused.slots]), firstLayer: plan.firstStoredLayer)
+                source: hit.chunk, slot: reused.slots.lowerBound, positions: Array(rows.positions[reused.slots]),
+                firstLayer: plan.firstStoredLayer)
         }
         if let prefix {
             runs.append(
@@ -110,7 +114,8 @@ extension ContextCache {
         let streamer = LayerStreamer(runs: runs, buffer: buffer, rotary: model.rotary, depth: depth)
         streamer.request(through: depth - 1)
 
-        report.take(plan, decisions: decisions, selector: selector, layers: model.layout.layers)
+        report.take(
+            plan, decisions: decisions, selector: selector, layers: model.layout.layers, evicted: rows.evicted)
         report.promptTokens = tokens.ids.count
         report.prefixTokens = prefixLength
         report.misses = misses.count
@@ -121,15 +126,25 @@ extension ContextCache {
         var (focuses, goesByScores) = (false, false)
         if case .storedScore(let options) = selector { (focuses, goesByScores) = (options.focuses, true) }
         return AssembledRequest(
-            ids: tokens.ids, buffer: buffer, plan: plan, nextPosition: Int32(tokens.ids.count), misses: misses,
-            hasPrefix: prefix != nil, focuses: focuses, goesByScores: goesByScores, frames: tokens.frames,
+            ids: rows.values(tokens.ids), buffer: buffer, plan: plan, nextPosition: Int32(tokens.ids.count),
+            misses: misses, hasHoles: rows.hasHoles, hasPrefix: prefix != nil, focuses: focuses,
+            goesByScores: goesByScores, frames: tokens.frames,
             streamer: streamer)
+    }
+
+    /// A stored chunk that is used.
+    private struct Hit {
+        var chunk: any LayerSource
+        /// Where it stands, and what is known of it, as if it were whole.
+        var reused: ReusedChunk
+        /// The tokens that it has; nil for all.
+        var kept: [Int]?
     }
 
     /// Which of a context's stored KVs is used, loaded; none where it is to be computed.
     private func choose(
         _ context: FoundContext?, _ slots: Range<Int>, distrusting distrusted: Set<ChunkKey>
-    ) -> (decision: ContextDecision, hit: (chunk: any LayerSource, reused: ReusedChunk)?) {
+    ) -> (decision: ContextDecision, hit: Hit?) {
         guard let context else {
             return (ContextDecision(.computed, tokens: slots.count, reason: "everything is computed"), nil)
         }
@@ -139,7 +154,7 @@ extension ContextCache {
             guard let chunk = load(candidate, distrusting: distrusted) else { continue }
             shelf.use(candidate.key, overhead: candidate.fit.overhead)
             store.noteShare(candidate.fit.overhead, of: candidate.key)
-            return (decision, (chunk, candidate.reused(in: slots)))
+            return (decision, Hit(chunk: chunk, reused: candidate.reused(in: slots), kept: candidate.kept))
         }
         let reason = context.candidates.isEmpty ? "the store does not have it" : "its stored KV can't be trusted"
         return (ContextDecision(.computed, tokens: slots.count, reason: reason), nil)
@@ -154,38 +169,43 @@ extension ContextCache {
         let layout = ParallelLayout(tokens, behind: fingerprint.recipe)
         let found = find(tokens, behind: 0, for: .none, use: .isolated)
         report.stages.plan += watch.lap()
-        var runs: [StoredRun] = []
+        var sources: [any LayerSource] = []
+        var chunks: [(slots: Range<Int>, kept: [Int]?)] = []
         var encoded: [EncodedChunk] = []
         var decisions: [ContextDecision] = []
         for (context, slots) in zip(found, layout.contexts) {
-            let stored = context.candidates.first.flatMap { load($0, distrusting: distrusted) }
-            let reason = stored == nil ? "the store does not have it" : "its KV was encoded alone"
-            decisions.append(
-                ContextDecision(stored == nil ? .computed : .isolated, tokens: slots.count, reason: reason))
-            let source: any LayerSource
-            if let stored {
-                source = stored
+            let candidate = context.candidates.first
+            if let candidate, let stored = load(candidate, distrusting: distrusted) {
+                decisions.append(context.decision(for: candidate))
+                sources.append(stored)
+                chunks.append((slots, candidate.kept))
             } else {
+                decisions.append(
+                    ContextDecision(.computed, tokens: slots.count, reason: "the store does not have it"))
                 let ids = Array(layout.ids[slots])
                 // One whose record was lost meanwhile is encoded here and now.
                 let known = fresh.first { $0.tokens == ids }
                 let chunk = if let known { known } else { try chunkEncoder.encode(ids) }
                 encoded.append(chunk)
-                source = chunk
+                sources.append(chunk)
+                chunks.append((slots, nil))
             }
-            runs.append(
-                StoredRun(
-                    source: source, slot: slots.lowerBound, positions: Array(layout.positions[slots]), firstLayer: 0))
+        }
+        let rows = PromptRows(positions: layout.positions, chunks: chunks)
+        let runs = zip(sources, layout.contexts).map { source, context in
+            let slots = rows.slots(context)
+            return StoredRun(
+                source: source, slot: slots.lowerBound, positions: Array(rows.positions[slots]), firstLayer: 0)
         }
         report.stages.load += watch.lap()
-        let buffer = try KVBuffer(layout: model.layout, capacity: layout.ids.count + room)
-        buffer.setPositions(layout.positions, from: 0)
+        let buffer = try KVBuffer(layout: model.layout, capacity: rows.count + room)
+        buffer.setPositions(rows.positions, from: 0)
         let plan = AssemblyPlan(
-            length: layout.ids.count, prefix: 0, hits: layout.contexts.map { ReusedChunk(slots: $0) }, selector: .none,
-            ratio: 0, layers: model.layout.layers)
+            length: rows.count, prefix: 0, hits: layout.contexts.map { ReusedChunk(slots: rows.slots($0)) },
+            selector: .none, ratio: 0, layers: model.layout.layers)
         let streamer = LayerStreamer(runs: runs, buffer: buffer, rotary: model.rotary)
         streamer.request(through: 0)
-        report.take(plan, decisions: decisions, selector: .none, layers: model.layout.layers)
+        report.take(plan, decisions: decisions, selector: .none, layers: model.layout.layers, evicted: rows.evicted)
         report.promptTokens = layout.ids.count
         report.misses = encoded.count
         report.hits -= encoded.count
@@ -193,12 +213,12 @@ extension ContextCache {
         report.explanation.path = .parallel
         report.stages.plan += watch.lap()
         return AssembledRequest(
-            ids: layout.ids, buffer: buffer, plan: plan, nextPosition: layout.nextPosition,
+            ids: rows.values(layout.ids), buffer: buffer, plan: plan, nextPosition: layout.nextPosition,
             parallel: layout.contexts.isEmpty
                 ? nil
                 : ParallelContexts(
-                    slots: layout.block, temperature: Float(temperature), scale: Float(scale)),
-            encoded: encoded, streamer: streamer)
+                    slots: rows.slots(layout.block), temperature: Float(temperature), scale: Float(scale)),
+            hasHoles: rows.hasHoles, encoded: encoded, streamer: streamer)
     }
 }
 
@@ -214,14 +234,19 @@ extension ReuseReport {
     }
 
     /// Takes down what is reused and what is computed.
-    mutating func take(_ plan: AssemblyPlan, decisions: [ContextDecision], selector: Selector, layers: Int) {
+    ///
+    /// - Parameter evicted: The tokens that stored chunks lack.
+    mutating func take(
+        _ plan: AssemblyPlan, decisions: [ContextDecision], selector: Selector, layers: Int, evicted: Int
+    ) {
+        evictedTokens = evicted
         hits = plan.reused.count
         contextualHits = decisions.count { $0.source == .contextual }
         unscoredHits = plan.selection.unscoredChunks
         reusedTokens = plan.reusedTokens
         recomputedTokens = plan.recomputedTokens
         effectiveRecompute = plan.effectiveRecompute(layers: layers)
-        provenance = plan.reusedTokens == 0 || selector == .all ? .exact : .composed
+        provenance = plan.reusedTokens == 0 || (selector == .all && evicted == 0) ? .exact : .composed
         explanation.contexts = decisions
         // The reused chunks stand in the order of their decisions.
         var chunks = plan.reused.makeIterator()

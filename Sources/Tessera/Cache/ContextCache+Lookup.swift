@@ -18,9 +18,10 @@ struct FoundContext {
 
     /// What is decided where a candidate is at hand.
     func decision(for candidate: Candidate) -> ContextDecision {
+        var reason = candidate.isContextual ? "this variant takes least to fix here" : "its KV was encoded alone"
+        if let kept = candidate.kept { reason += ", and has \(kept.count) of its \(slots.count) tokens" }
         var decision = ContextDecision(
-            candidate.isContextual ? .contextual : .isolated, tokens: slots.count,
-            reason: candidate.isContextual ? "this variant takes least to fix here" : "its KV was encoded alone")
+            candidate.isContextual ? .contextual : .isolated, tokens: slots.count, reason: reason)
         decision.variants = variants
         decision.overlap = candidate.fit.overlap
         decision.orderPenalty = candidate.fit.orderPenalty
@@ -54,8 +55,10 @@ struct FoundContext {
         /// In how many contexts the scores were seen; of no account for a variant that goes by its own.
         var passes: Int?
         var byteCount: Int
+        /// Those of its tokens that there are rows of; nil for all.
+        var kept: [Int]?
 
-        /// What the choice of tokens goes by.
+        /// What the choice of tokens goes by, all of them there.
         func reused(in slots: Range<Int>) -> ReusedChunk {
             ReusedChunk(slots: slots, scores: scores, overlap: fit.adjustedOverlap, overhead: fit.overhead)
         }
@@ -73,6 +76,7 @@ struct FoundContext {
         /// - Parameter leastPasses: In how many contexts scores must have been seen; nil where the quality gate has nothing
         ///   to say.
         func obstacle(for selector: Selector, leastPasses: Int?) -> String? {
+            if case .all = selector, kept != nil { return "tokens are left out of it, and all are to be computed" }
             guard case .storedScore(let options) = selector else { return nil }
             if let alpha = options.alpha, scores != nil, alpha * fit.overhead >= 1 {
                 return "all of its stored KV would have to be fixed here"
@@ -149,7 +153,7 @@ extension ContextCache {
         return FoundContext.Candidate(
             key: key, tokens: ids, place: place, isContextual: false, fit: fit, scores: pooled?.scores,
             passes: known.count { $0.statistics != nil } + (note?.passes ?? 0),
-            byteCount: held?.byteCount ?? stored?.byteCount ?? 0)
+            byteCount: held?.byteCount ?? stored?.byteCount ?? 0, kept: stored?.kept)
     }
 
     /// A chunk's isolated record.

@@ -23,10 +23,11 @@ extension ContextCache {
             request.buffer.values(of: layer).update(repeating: 0.01)
         }
         var watch = Stopwatch()
-        let slots = Array(tokens.ids.count - request.plan.computed.count..<tokens.ids.count)
+        let ids = request.ids
+        let slots = Array(ids.count - request.plan.computed.count..<ids.count)
         _ = try runtime.prefill(
             PartialPrefill(
-                input: .tokens(slots.map { tokens.ids[$0] }), slots: slots, keyCount: tokens.ids.count, logits: .last),
+                input: .tokens(slots.map { ids[$0] }), slots: slots, keyCount: ids.count, logits: .last),
             over: request.buffer, observer: TrailingRows(request.plan, layers: model.layout.layers))
         return (report, watch.lap())
     }

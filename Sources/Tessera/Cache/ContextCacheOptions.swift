@@ -61,9 +61,8 @@ public struct ContextCacheOptions: Sendable {
     /// The requests for a chunk after which what they computed is kept. What ``ContextCache/warm(_:)`` and
     /// ``ContextCache/ingest(chunks:progress:)`` are given is kept at once.
     public var admissionUses: Int
-    /// The codec in which chunks may be written anew when room is needed, rather than given up: ``StoreCodec/q8``. What
-    /// was encoded alone then has worse numbers; nil for none.
-    public var demotionCodec: StoreCodec?
+    /// How chunks that were encoded alone may be written anew when room is needed, rather than given up; nil for not at all.
+    public var coldTier: ColdTier?
     /// A file in which requests for chunks are written down, by their keys and without any text, for `tessera simulate`; one
     /// that exists is gone on with. Nil for none.
     public var traceFile: String?
@@ -91,7 +90,7 @@ public struct ContextCacheOptions: Sendable {
         recipe: Recipe = .default, diskCap: Int? = nil, ramCap: Int = 256 << 20,
         storeCodec: StoreCodec = .fp16, encryptKeyFile: String? = nil, allowsPlainIndex: Bool = false,
         evictionPolicy: PolicyKind = .value, timeToLive: Double? = nil, quotas: [String: Int] = [:],
-        admissionUses: Int = 1, demotionCodec: StoreCodec? = nil, traceFile: String? = nil,
+        admissionUses: Int = 1, coldTier: ColdTier? = nil, traceFile: String? = nil,
         chunkBudget: Int? = nil, contextualVariants: Int = 0, scorePasses: Int = 4,
         scheduling: SchedulingOptions = .init(), verifiesModel: Bool = false, template: String? = nil,
         logger: Logger = Logger(label: "tessera")
@@ -109,7 +108,7 @@ public struct ContextCacheOptions: Sendable {
         self.timeToLive = timeToLive
         self.quotas = quotas
         self.admissionUses = admissionUses
-        self.demotionCodec = demotionCodec
+        self.coldTier = coldTier
         self.traceFile = traceFile
         self.chunkBudget = chunkBudget
         self.contextualVariants = contextualVariants
@@ -123,9 +122,10 @@ public struct ContextCacheOptions: Sendable {
     /// What of it the store wants to know.
     func store() throws(TesseraError) -> StoreOptions {
         let key = try encryptKeyFile.map { (path) throws(TesseraError) in try EncryptionKey(file: path) }
+        let demotion = try coldTier.map { (tier) throws(TesseraError) in try tier.form() }
         let eviction = EvictionOptions(
             policy: evictionPolicy, timeToLive: timeToLive, quotas: quotas, admissionUses: admissionUses,
-            demotion: demotionCodec)
+            demotion: demotion, codec: storeCodec)
         return StoreOptions(diskCap: diskCap, ramCap: ramCap, encryptionKey: key, eviction: eviction)
     }
 }

@@ -9,6 +9,8 @@ final class ChunkCapture: LayerObserver {
     private let codec: any KVCodec
     private let captured: Range<Int>
     private let segments: [Range<Int>]
+    /// Nil where the codec makes nothing of it.
+    private let saliency: ProbedSaliency?
     private var records: [[UInt8]] = []
     private var tally: AttentionTally?
 
@@ -17,6 +19,7 @@ final class ChunkCapture: LayerObserver {
         self.codec = codec
         self.captured = captured
         self.segments = segments
+        saliency = codec.usesSaliency ? ProbedSaliency(of: captured) : nil
         if !segments.isEmpty {
             tally = AttentionTally(
                 neighbourTokens: segments.map(\.count), tokens: captured.count, layers: layout.layers)
@@ -54,7 +57,7 @@ final class ChunkCapture: LayerObserver {
     }
 
     func needs(of layer: Int) -> LayerNeeds {
-        var needs = LayerNeeds(keysAndValues: true)
+        var needs = LayerNeeds(keysAndValues: true, attentionAtSelection: saliency?.slots ?? [])
         if !segments.isEmpty {
             // Each chunk before it, itself, and all chunks before it together.
             needs.masses = AttentionMassNeeds(rows: Array(captured), segments: segments + [captured, before])
@@ -66,8 +69,9 @@ final class ChunkCapture: LayerObserver {
         let numbers = captured.count * layout.width
         records.append(
             try codec.encode(
-                keys: Array(projection.keys.suffix(numbers)), values: Array(projection.values.suffix(numbers)),
-                layout: layout, hints: EncodingHints(layer: projection.layer)))
+                layer: projection.layer, keys: Array(projection.keys.suffix(numbers)),
+                values: Array(projection.values.suffix(numbers)), layout: layout,
+                saliency: saliency?.saliency(projection.attention)))
         guard projection.layer == layout.layers - 1 else { return nil }
         // Behind the last layer's keys and values only its attention may be wanted.
         return segments.isEmpty ? [] : Array(captured)

@@ -11,7 +11,7 @@ extension ContextCache {
     static let shortestPrefix = 8
 
     /// Keeps what a prompt had to compute: its leading run as a prefix record, its missed contexts as chunks, and, where
-    /// contextual variants are wanted, chunks that no stored variant fits.
+    /// contextual variants are wanted, chunks that no stored variant fits. Behind chunks that lack tokens nothing is captured.
     ///
     /// - Returns: How many tokens were computed for it.
     func keepMisses(of tokens: PromptTokens, after request: AssembledRequest) async -> Int {
@@ -26,7 +26,7 @@ extension ContextCache {
             if request.parallel != nil {
                 let chunks = request.encoded
                 try keep(zip(chunks, try wanted(chunks.map(\.tokens))).filter(\.1).map(\.0))
-            } else if contextualVariants > 0 {
+            } else if contextualVariants > 0, !request.hasHoles {
                 computed += try await keepVariants(of: tokens, after: request)
             } else {
                 // One that stands twice in a prompt is asked for once.
@@ -35,8 +35,8 @@ extension ContextCache {
                 let wanted = zip(missed, try wanted(missed)).filter(\.1).map(\.0)
                 computed += try await ingest(wanted.map { PendingRecord(kind: .chunk, tokens: $0) }).tokens
             }
-            // Variants have seen their contexts already.
-            if request.goesByScores, contextualVariants == 0 {
+            // Variants have seen their contexts already; what lacks tokens can't be looked at as it should be.
+            if request.goesByScores, contextualVariants == 0, !request.hasHoles {
                 computed += try await noteScores(of: tokens, after: request)
             }
         } catch {

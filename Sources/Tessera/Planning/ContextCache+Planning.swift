@@ -34,7 +34,7 @@ extension ContextCache {
             return PlannedPath(
                 path: .stitched, ratio: ratio, reason: "nothing was measured on this machine yet, and chunks are there")
         }
-        let tokensReused = hits.reduce(0) { $0 + $1.0.count }
+        let tokensReused = hits.reduce(0) { $0 + ($1.1.kept?.count ?? $1.0.count) }
         let load = LoadWork(records: hits.count, bytes: hits.reduce(0) { $0 + $1.1.byteCount })
         var ratio = ratio
         if selector.takesRatio, let placing = rates.seconds(placing: load),
@@ -60,17 +60,21 @@ extension ContextCache {
     ) -> [PathEstimate] {
         let (length, layers) = (tokens.ids.count, model.layout.layers)
         let prefixLoad = LoadWork(records: prefix == nil ? 0 : 1, bytes: prefix?.byteCount ?? 0)
-        let reused = hits.map { slots, candidate in candidate.reused(in: slots) }
+        let there = PromptRows(
+            positions: Array(0..<Int32(length)), chunks: hits.map { slots, candidate in (slots, candidate.kept) })
+        let reused = hits.map { slots, candidate in
+            there.reused(candidate.reused(in: slots), kept: candidate.kept)
+        }
         let plan = AssemblyPlan(
-            length: length, prefix: prefix?.tokens.count ?? 0, hits: reused, selector: selector, ratio: ratio,
-            layers: layers, contextsEnd: tokens.contexts.last?.upperBound)
+            length: there.count, prefix: prefix?.tokens.count ?? 0, hits: reused, selector: selector, ratio: ratio,
+            layers: layers, contextsEnd: tokens.contexts.last.map { there.slot($0.upperBound) })
         let behindPrefix = fullWork(rows: length - (prefix?.tokens.count ?? 0), keys: length)
         var rows = plan.rows(layers: layers)
         if case .question = plan.selection.choice {
             // The question and all that is not reused is computed for its look, too.
             rows = rows.map { $0 + plan.computed.count }
         }
-        let stitched = PrefillWork(rows: rows, keys: length)
+        let stitched = PrefillWork(rows: rows, keys: there.count)
         let ways: [(PromptPath, LoadWork, PrefillWork)] = [
             (.prefix, prefixLoad, behindPrefix), (.stitched, prefixLoad + load, stitched),
             (.full, LoadWork(records: 0, bytes: 0), fullWork(rows: length, keys: length)),

@@ -38,8 +38,9 @@ extension ContextCache {
         try checkVocabulary(file.tokens)
         let layers = try file.layers(model.layout, rotary: model.rotary)
         var encoded: [[UInt8]] = []
-        for layer in layers {
-            encoded.append(try codec.encode(keys: layer.keys, values: layer.values, layout: model.layout))
+        for (index, layer) in layers.enumerated() {
+            encoded.append(
+                try codec.encode(layer: index, keys: layer.keys, values: layer.values, layout: model.layout))
         }
         let record = ChunkRecord(
             kind: .chunk, fingerprint: fingerprintDigest, namespace: namespace, tokens: file.tokens,

@@ -92,8 +92,11 @@ extension ContextCache {
     private func settled(
         _ context: FoundContext, loads: Bool
     ) throws(TesseraError) -> (ContextDecision, (FoundContext.Candidate, LoadedRun)?) {
-        guard let candidate = context.candidates.first else {
-            let reason = "the store does not have it"
+        // A lease has a row for each token.
+        guard let candidate = context.candidates.first(where: { $0.kept == nil }) else {
+            let reason =
+                context.candidates.isEmpty
+                ? "the store does not have it" : "tokens are left out of it, and another runtime needs them all"
             return (ContextDecision(.computed, tokens: context.slots.count, reason: reason), nil)
         }
         var decision = context.decision(for: candidate)

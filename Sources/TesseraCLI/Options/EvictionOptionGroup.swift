@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import ArgumentParser
+import Tessera
 import TesseraEviction
 import TesseraKV
 
@@ -22,12 +23,12 @@ struct EvictionOptionGroup: ParsableArguments {
     var admitAfter = 1
 
     @Option(
-        help: "Let the policy value write chunks anew in this codec, q8, when room is needed and that loses less.",
-        transform: { name in
-            guard name == StoreCodec.q8.rawValue else { throw ValidationError("chunks can be demoted to q8 alone") }
-            return .q8
-        })
-    var demoteTo: StoreCodec?
+        help: """
+            Let the policy value write chunks anew when room is needed and that loses less: in a smaller codec (q4), \
+            without the tokens that a press leaves out (lagkv:60%), or both (q4+lagkv:60%).
+            """,
+        transform: { try ColdTier($0) })
+    var demoteTo: ColdTier?
 
     @Option(
         help: "Write down which chunks are asked for, by their keys and without any text, for `tessera simulate`.",

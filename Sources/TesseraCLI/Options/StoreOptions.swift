@@ -93,7 +93,7 @@ struct StoreOptions: ParsableArguments {
                 encryptKeyFile: encryptKeyFile, allowsPlainIndex: plainIndex,
                 evictionPolicy: eviction.policy, timeToLive: eviction.ttl?.seconds,
                 quotas: Dictionary(eviction.quota.map { ($0.namespace, $0.bytes) }) { $1 },
-                admissionUses: eviction.admitAfter, demotionCodec: eviction.demoteTo, traceFile: eviction.recordTrace,
+                admissionUses: eviction.admitAfter, coldTier: eviction.demoteTo, traceFile: eviction.recordTrace,
                 verifiesModel: model.verifyModel, template: try model.template.map(TemplateArgument.text),
                 logger: Notices.logger))
         OpenCaches.add(cache)

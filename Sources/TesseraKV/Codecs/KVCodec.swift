@@ -13,6 +13,9 @@ public protocol KVCodec: Sendable {
     /// ``unpack(_:tokens:layout:into:)`` makes that form.
     var unpackedCodec: (any KVCodec)? { get }
 
+    /// Whether it makes something of ``EncodingHints/saliency``, so that working it out is worth the while.
+    var usesSaliency: Bool { get }
+
     /// The largest size of a layer record, which is its size for codecs without entropy coding.
     func byteCount(tokens: Int, layout: KVLayout) -> Int
 
@@ -74,6 +77,28 @@ extension KVCodec {
     ) throws(TesseraError) -> [UInt8] {
         try encode(keys: keys, values: values, layout: layout)
     }
+
+    /// The bytes of one layer of several; where it can't be kept, the layer is named too.
+    ///
+    /// - Parameters:
+    ///   - layer: Which of the model's layers it is.
+    ///   - keys: Keys before RoPE, (token, KV head, dimension).
+    ///   - values: Values, (token, KV head, dimension).
+    ///   - saliency: How much each token matters, where that is known.
+    /// - Throws: ``TesseraError`` as ``encode(keys:values:layout:hints:)``.
+    package func encode(
+        layer: Int, keys: [Float], values: [Float], layout: KVLayout, saliency: [Float]? = nil
+    ) throws(TesseraError) -> [UInt8] {
+        do throws(TesseraError) {
+            return try encode(
+                keys: keys, values: values, layout: layout, hints: EncodingHints(layer: layer, saliency: saliency))
+        } catch {
+            throw TesseraError(error.code, "in layer \(layer), \(error.message)")
+        }
+    }
+
+    /// By default not.
+    public var usesSaliency: Bool { false }
 
     /// None: a record stays as it is.
     public var unpackedCodec: (any KVCodec)? { nil }

@@ -16,8 +16,8 @@ internal import CKernels
 ///
 /// Three deviations from the paper: one set of salient tokens for all KV heads of a layer, because rows are recomputed
 /// whole and the mask is then a bit for each token; keys before RoPE, whose channels keep their mean; and, where
-/// ``EncodingHints/saliency`` says nothing, ``TokenSaliency/keyDifference(_:layout:)`` in place of attention, since a
-/// chunk is stored before anyone asks about it. See ``ZipCacheSections`` for the bytes.
+/// ``EncodingHints/saliency`` says nothing, ``TokenSaliency/keyDifference(_:layout:)`` in place of attention: of a chunk that
+/// is only written anew there is none to be had. See ``ZipCacheSections`` for the bytes.
 public struct ZipCacheCodec: KVCodec {
     /// The share of tokens that are stored at 4 bits when encoding, 0 … 1. Records of any share can be read.
     public let salientShare: Double
@@ -30,6 +30,9 @@ public struct ZipCacheCodec: KVCodec {
 
     /// `zipcache`, whatever the share.
     public var name: String { "zipcache" }
+
+    /// It does: tokens of 4 bits are those that matter most.
+    public var usesSaliency: Bool { true }
 
     /// About (share + (1 − share) / 2) · tokens · heads · head dimension, up to 18 · heads · head dimension for the channels
     /// and 4 · tokens; exact for this share.

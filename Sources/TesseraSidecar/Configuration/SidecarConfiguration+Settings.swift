@@ -175,7 +175,7 @@ extension SidecarConfiguration {
         }
         cache.timeToLive = try settings.seconds("timeToLive")
         cache.admissionUses = try settings.number("admitAfter", in: 1...1_000_000) ?? 1
-        cache.demotionCodec = try settings.choice("demoteTo", of: StoreCodec.self)
+        cache.coldTier = try settings.text("demoteTo").map { (text) throws(TesseraError) in try ColdTier(text) }
         cache.encryptKeyFile = try settings.text("encryptKeyFile")
         if let recipe = try settings.text("recipe") { cache.recipe = .text(recipe) }
         if let template = try settings.text("template") {

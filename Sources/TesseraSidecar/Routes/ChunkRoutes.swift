@@ -85,7 +85,7 @@ extension SidecarState {
                     fingerprint: record.fingerprint.description, tokens: record.tokens.count,
                     bytes: record.byteCount, codec: record.codec, created: Double(record.created) / 1e6,
                     lastUsed: Double(use?.last ?? record.created) / 1e6, uses: use?.count ?? 0,
-                    pinned: try store.isPinned(key)),
+                    pinned: try store.isPinned(key), kept: record.kept?.count),
                 tokenIds: record.tokens, behind: try store.behind(record).map(\.description),
                 variants: variants.map(\.key.description))
         }
@@ -179,6 +179,6 @@ extension ChunkEntry {
             id: entry.key.description, kind: Self.kind(of: entry.provenance),
             fingerprint: entry.fingerprint.description, tokens: entry.tokens, bytes: entry.byteCount,
             codec: entry.codec, created: Double(entry.created) / 1e6, lastUsed: Double(entry.lastUsed) / 1e6,
-            uses: entry.uses, pinned: entry.isPinned)
+            uses: entry.uses, pinned: entry.isPinned, kept: entry.kept)
     }
 }

@@ -13,6 +13,7 @@ extension ReuseSummary {
         (temperature, scale) = (report.temperature, report.scale)
         (promptTokens, prefixTokens) = (report.promptTokens, report.prefixTokens)
         (reusedTokens, recomputedTokens) = (report.reusedTokens, report.recomputedTokens)
+        evictedTokens = report.evictedTokens > 0 ? report.evictedTokens : nil
         (effectiveRecompute, repairedTokens) = (report.effectiveRecompute, report.repairedTokens)
         (hits, contextualHits, unscoredHits) = (report.hits, report.contextualHits, report.unscoredHits)
         (focusedContexts, misses, bytesLoaded) = (report.focusedContexts, report.misses, report.bytesLoaded)

@@ -33,7 +33,8 @@ extension Catalog {
             case .uses: "uses"
             }
         let sql = """
-            SELECT key, kind, provenance, digest, namespace, tokens, bytes, codec, created, used, uses, pinned
+            SELECT key, kind, provenance, digest, namespace, tokens, bytes, codec, created, used, uses, pinned,
+                kept
             FROM chunk JOIN fingerprint ON fingerprint.id = chunk.fingerprint
             \(conditions.isEmpty ? "" : "WHERE " + conditions.joined(separator: " AND "))
             ORDER BY \(order) DESC, chunk.id LIMIT \(limit ?? -1)
@@ -53,7 +54,7 @@ extension Catalog {
         return StoreEntry(
             key: ChunkKey(digest: key), kind: kind, provenance: provenance, fingerprint: fingerprint,
             namespace: row[4], tokens: row[5], byteCount: row[6], codec: row[7], created: row[8], lastUsed: row[9],
-            uses: row[10], isPinned: row[11])
+            uses: row[10], isPinned: row[11], kept: row[12])
     }
 
     /// Where the catalog believes each record to lie.

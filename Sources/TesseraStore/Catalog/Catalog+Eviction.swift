@@ -12,7 +12,8 @@ extension Catalog {
                 let rows = try Row.fetchCursor(
                     database,
                     sql: """
-                        SELECT key, segment, digest, namespace, tokens, bytes, codec, provenance, created, used, uses, pinned
+                        SELECT key, segment, digest, namespace, tokens, bytes, codec, provenance, created, used, uses, pinned,
+                            kept
                         FROM chunk JOIN fingerprint ON fingerprint.id = chunk.fingerprint ORDER BY used
                         """)
                 var candidates: [EvictionCandidate] = []
@@ -26,7 +27,9 @@ extension Catalog {
                         scope: RecordScope(fingerprint: fingerprint, namespace: row[3]), tokens: tokens,
                         cost: options.cost(tokens),
                         canShrink: options.canDemote(
-                            Provenance(rawValue: row[7]), codec: row[6], byteCount: byteCount))
+                            Provenance(rawValue: row[7]), codec: row[6], tokens: tokens,
+                            isWhole: row.hasNull(atIndex: 12),
+                            byteCount: byteCount))
                     candidates.append(
                         EvictionCandidate(
                             place: place, byteCount: byteCount, created: row[8], lastUsed: row[9],

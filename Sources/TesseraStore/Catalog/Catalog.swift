@@ -84,6 +84,10 @@ final class Catalog: Sendable {
         migrator.registerMigration("3") { database in
             try database.execute(sql: schema)
         }
+        // How many of its tokens a record has rows for; null for all, as with every record from before.
+        migrator.registerMigration("4") { database in
+            try database.execute(sql: "ALTER TABLE chunk ADD COLUMN kept INTEGER")
+        }
         return migrator
     }
 
@@ -246,11 +250,11 @@ final class Catalog: Sendable {
         let insert = try database.cachedStatement(
             sql: """
                 INSERT INTO chunk (key, segment, kind, fingerprint, namespace, tokens, bytes, codec, provenance, created,
-                    used, pinned, owner)
-                VALUES (?, ?, ?, (SELECT id FROM fingerprint WHERE digest = ?), ?, ?, ?, ?, ?, ?, ?, ?, ?)
+                    used, pinned, owner, kept)
+                VALUES (?, ?, ?, (SELECT id FROM fingerprint WHERE digest = ?), ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
                 ON CONFLICT (key) DO UPDATE SET segment = excluded.segment, bytes = excluded.bytes,
                     codec = excluded.codec, created = excluded.created, used = max(used, excluded.used),
-                    pinned = excluded.pinned
+                    pinned = excluded.pinned, kept = excluded.kept
                 """)
         for change in changes {
             let key = Data(change.key.digest.bytes)
@@ -264,6 +268,7 @@ final class Catalog: Sendable {
                 key, Int64(clamping: header.place.segment), header.kind.rawValue, fingerprint, header.namespace,
                 header.tokens.count, header.byteCount, header.codec, header.provenance.rawValue, header.created,
                 header.created, change.isPinned, header.variantOwner.map { Data($0.digest.bytes) },
+                header.kept?.count,
             ])
         }
     }

@@ -17,7 +17,7 @@ struct EvictionDesk: Sendable {
         var scope: RecordScope
         var tokens: Int
         var cost: Double
-        /// Whether it can be written anew in a smaller codec.
+        /// Whether it can be written anew and smaller.
         var canShrink: Bool
     }
 
@@ -170,7 +170,8 @@ extension EvictionDesk.Place {
             key: key, segment: header.place.segment, scope: scope, tokens: header.tokens.count,
             cost: options.cost(header.tokens.count),
             canShrink: options.canDemote(
-                header.provenance, codec: header.codec, byteCount: RecordPlace.aligned(header.extent)))
+                header.provenance, codec: header.codec, tokens: header.tokens.count, isWhole: header.kept == nil,
+                byteCount: RecordPlace.aligned(header.extent)))
     }
 }
 

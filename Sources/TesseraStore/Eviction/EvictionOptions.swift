@@ -13,8 +13,10 @@ package struct EvictionOptions: Sendable {
     package var quotas: [String: Int]
     /// Requests for a chunk after which what they computed is kept.
     package var admissionUses: Int
-    /// The codec that chunks may be demoted to when room is needed; nil for none.
-    package var demotion: StoreCodec?
+    /// How chunks may be written when room is needed, rather than given up; nil for not at all.
+    package var demotion: ColdForm?
+    /// The codec that chunks come in, which a demoted one is measured against.
+    package var codec: StoreCodec
     /// What computing so many tokens anew takes, in seconds or any other unit.
     package var cost: @Sendable (_ tokens: Int) -> Double
 
@@ -24,13 +26,15 @@ package struct EvictionOptions: Sendable {
     /// Makes options; by default Tessera's own policy, without anything beside it, and costs in proportion to the tokens.
     package init(
         policy: PolicyKind = .value, timeToLive: Double? = nil, quotas: [String: Int] = [:], admissionUses: Int = 1,
-        demotion: StoreCodec? = nil, cost: @escaping @Sendable (_ tokens: Int) -> Double = { Double($0) }
+        demotion: ColdForm? = nil, codec: StoreCodec = .fp16,
+        cost: @escaping @Sendable (_ tokens: Int) -> Double = { Double($0) }
     ) {
         self.policy = policy
         self.timeToLive = timeToLive
         self.quotas = quotas
         self.admissionUses = admissionUses
         self.demotion = demotion
+        self.codec = codec
         self.cost = cost
     }
 
@@ -40,19 +44,18 @@ package struct EvictionOptions: Sendable {
                 .invalidInput,
                 "a store's quotas and its records' time to live are more than 0, and admission takes a use")
         }
-        guard demotion == nil || demotion == .q8 else {
-            throw TesseraError(.invalidInput, "chunks can be demoted to q8; other codecs are not smaller")
-        }
+        try demotion?.validate(of: codec)
     }
 
-    /// What the policy is told of the codec. Half precision with scales and centres comes to 0.54 of its bytes, on the
-    /// fixture model; one use in twenty is held to be lost by it.
-    var demotionTerms: Demotion? { demotion.map { _ in Demotion(size: 0.54, loss: 0.05) } }
+    /// What the policy is told of demotion.
+    var demotionTerms: Demotion? { demotion?.terms(of: codec) }
 
-    /// Whether a record can be written smaller: a chunk that was encoded alone, in another codec.
-    func canDemote(_ provenance: Provenance?, codec: String, byteCount: Int) -> Bool {
-        guard let demotion, let demotionTerms else { return false }
-        return provenance == .isolated && codec != demotion.rawValue
+    /// Whether a record can be written smaller: a chunk that was encoded alone and is there as it was computed.
+    func canDemote(
+        _ provenance: Provenance?, codec name: String, tokens: Int, isWhole: Bool, byteCount: Int
+    ) -> Bool {
+        guard let demotion, let demotionTerms, provenance == .isolated else { return false }
+        return demotion.canShrink(codec: name, tokens: tokens, isWhole: isWhole)
             && demotionTerms.bytes(of: byteCount) <= largestDemotion
     }
 

@@ -32,6 +32,8 @@ package struct ChunkRecord: Sendable {
     package let namespace: String
     /// The ids of the chunk, or of the whole prefix.
     package let tokens: [TokenID]
+    /// Those of the tokens, ascending, that the layers have rows of; nil for all.
+    package let kept: [Int]?
     /// The shape of keys and values.
     package let layout: KVLayout
     /// The name of the codec that made the layers' bytes.
@@ -45,10 +47,11 @@ package struct ChunkRecord: Sendable {
     /// The bytes of each layer, from layer 0.
     package let layers: [[UInt8]]
 
-    /// Makes a record; its key follows from kind, fingerprint, namespace and tokens.
+    /// Makes a record; its key follows from kind, fingerprint, namespace and tokens, also where it is of some of the tokens
+    /// only.
     package init(
-        kind: RecordKind, fingerprint: Digest256, namespace: String, tokens: [TokenID], layout: KVLayout,
-        codec: String, layers: [[UInt8]]
+        kind: RecordKind, fingerprint: Digest256, namespace: String, tokens: [TokenID], kept: [Int]? = nil,
+        layout: KVLayout, codec: String, layers: [[UInt8]]
     ) {
         switch kind {
         case .chunk:
@@ -60,7 +63,7 @@ package struct ChunkRecord: Sendable {
         }
         (self.kind, self.fingerprint, self.namespace, self.tokens) = (kind, fingerprint, namespace, tokens)
         (self.layout, self.codec, self.layers) = (layout, codec, layers)
-        (behind, statistics) = ([], [])
+        (behind, statistics, self.kept) = ([], [], kept)
     }
 
     /// Makes the record of a contextual variant; its key follows from fingerprint, namespace, tokens and `behind`.
@@ -72,7 +75,7 @@ package struct ChunkRecord: Sendable {
         (kind, provenance) = (.chunk, .contextual)
         (self.fingerprint, self.namespace, self.tokens) = (fingerprint, namespace, tokens)
         (self.layout, self.codec, self.layers) = (layout, codec, layers)
-        (self.behind, self.statistics) = (behind, statistics)
+        (self.behind, self.statistics, kept) = (behind, statistics, nil)
     }
 
     /// The key of the isolated variant of the same tokens.
@@ -99,6 +102,20 @@ package struct ChunkRecord: Sendable {
             throw TesseraError(.invalidInput, "a layer has 1 to \(RecordHeader.largestLayer) bytes")
         }
         if provenance == .contextual { try validateContext() }
+        if let kept { try validate(kept: kept) }
+    }
+
+    private func validate(kept: [Int]) throws(TesseraError) {
+        guard provenance == .isolated else {
+            throw TesseraError(.invalidInput, "only a chunk that was encoded alone can lack tokens")
+        }
+        guard let first = kept.first, let last = kept.last, first >= 0, last < tokens.count, kept.count < tokens.count,
+            zip(kept, kept.dropFirst()).allSatisfy({ $0 < $1 })
+        else {
+            throw TesseraError(
+                .invalidInput,
+                "a record's kept tokens are an ascending part of its \(tokens.count), and not all of them")
+        }
     }
 
     private func validateContext() throws(TesseraError) {

@@ -23,14 +23,21 @@ struct RecordHeader: Sendable, Equatable {
     var codec: String
     var layout: KVLayout
     var tokens: [TokenID]
+    /// Those of the tokens, ascending, that the layers have rows of; nil for all.
+    var kept: [Int]?
     var layers: [Layer]
 
     static let magic: UInt32 = 0x4B53_5354  // "TSSK"
     static let version: UInt16 = 3
+    /// That of a record which lacks tokens. Whole ones stay as they were, and older builds go on reading them.
+    static let versionWithHoles: UInt16 = 4
     static let mostTokens = 1 << 24
     static let longestText = 1024
     static let largestLayer = 1 << 30
     private static let furthestOffset: UInt64 = 1 << 48
+
+    /// The tokens that the layers have rows of.
+    var rows: Int { kept?.count ?? tokens.count }
 
     /// The size of all layers.
     var byteCount: Int { layers.reduce(0) { $0 + $1.byteCount } }
@@ -51,7 +58,7 @@ struct RecordHeader: Sendable, Equatable {
     init(of chunk: ChunkRecord, layers stored: [[UInt8]]? = nil, place: RecordPlace, created: Int64) {
         (kind, provenance, self.place, self.created) = (chunk.kind, chunk.provenance, place, created)
         (fingerprint, namespace, codec) = (chunk.fingerprint, chunk.namespace, chunk.codec)
-        (layout, tokens) = (chunk.layout, chunk.tokens)
+        (layout, tokens, kept) = (chunk.layout, chunk.tokens, chunk.kept)
         layers = (stored ?? chunk.layers).map { layer in
             Layer(byteCount: layer.count, checksum: layer.withUnsafeBytes { TesseraStore.checksum($0) })
         }
@@ -63,7 +70,7 @@ struct RecordHeader: Sendable, Equatable {
     func encoded(for key: ChunkKey) -> [UInt8] {
         var writer = ByteWriter()
         writer.add(Self.magic)
-        writer.add(Self.version)
+        writer.add(kept == nil ? Self.version : Self.versionWithHoles)
         writer.add(kind.rawValue)
         writer.add(provenance.rawValue)
         writer.add(place.segment)
@@ -76,6 +83,7 @@ struct RecordHeader: Sendable, Equatable {
         writer.add(UInt32(layout.heads))
         writer.add(UInt32(layout.headDimension))
         writer.add(tokens)
+        if let kept { writer.add(kept: kept, of: tokens.count) }
         for layer in layers {
             writer.add(UInt32(layer.byteCount))
             writer.add(layer.checksum)
@@ -90,7 +98,8 @@ struct RecordHeader: Sendable, Equatable {
     init(_ bytes: UnsafeRawBufferPointer, for key: ChunkKey) throws(TesseraError) {
         var reader = try ByteReader(sealed: bytes, name: "a record's header", seed: Self.seed(key))
         guard try reader.number() == Self.magic else { throw reader.damaged("magic number") }
-        guard try reader.number(UInt16.self) == Self.version else {
+        let version = try reader.number(UInt16.self)
+        guard version == Self.version || version == Self.versionWithHoles else {
             throw TesseraError(.unsupported, "a record has a format that only a newer Tessera reads; update Tessera")
         }
         guard let kind = RecordKind(rawValue: try reader.number()) else { throw reader.damaged("kind") }
@@ -111,6 +120,11 @@ struct RecordHeader: Sendable, Equatable {
         layout = try Self.layout(&reader)
         tokens = try reader.tokens()
         guard !tokens.isEmpty, tokens.count <= Self.mostTokens else { throw reader.damaged("number of tokens") }
+        if version == Self.versionWithHoles {
+            // Prefixes and variants are exact or nothing.
+            guard provenance == .isolated else { throw reader.damaged("version") }
+            kept = try reader.kept(of: tokens.count)
+        }
         layers = []
         layers.reserveCapacity(layout.layers)
         for _ in 0..<layout.layers {

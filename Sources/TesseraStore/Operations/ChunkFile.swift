@@ -4,7 +4,8 @@ internal import Foundation
 internal import TesseraKV
 
 /// A record as a safetensors file: `layers.N.keys` and `layers.N.values`, (token, KV head, dimension), keys before RoPE;
-/// or `layers.N.record`, bytes, for a codec that has no plain form. The rest is in the metadata.
+/// or `layers.N.record`, bytes, for a codec that has no plain form. The rest is in the metadata, also, as `kept`, the indices
+/// of the tokens that there are rows of where that is not all.
 enum ChunkFile {
     private static let format = "tessera-chunk-1"
 
@@ -15,7 +16,7 @@ enum ChunkFile {
         of chunk: StoredChunk, codec: String, layers: [[UInt8]], behind: [ChunkKey], statistics: [UInt8]
     ) throws -> Data {
         let layout = chunk.layout
-        var file = Safetensors(metadata: [
+        var metadata = [
             "format": format, "key": chunk.key.description,
             "kind": chunk.kind == .prefix ? "prefix" : "chunk", "provenance": name(of: chunk.provenance),
             "fingerprint": chunk.fingerprint.description, "namespace": chunk.namespace, "codec": codec,
@@ -23,11 +24,13 @@ enum ChunkFile {
             "tokens": "[" + chunk.tokens.map(String.init).joined(separator: ",") + "]",
             "behind": "[" + behind.map { "\"\($0)\"" }.joined(separator: ",") + "]",
             "statistics": Data(statistics).base64EncodedString(), "created": String(chunk.created),
-        ])
+        ]
+        if let kept = chunk.kept { metadata["kept"] = "[" + kept.map(String.init).joined(separator: ",") + "]" }
+        var file = Safetensors(metadata: metadata)
         var end = 0
         for (index, layer) in layers.enumerated() {
             if let type = plainTypes[codec] {
-                let shape = [chunk.tokens.count, layout.heads, layout.headDimension]
+                let shape = [chunk.rows, layout.heads, layout.headDimension]
                 for (name, count) in [("keys", layer.count / 2), ("values", layer.count / 2)] {
                     file.tensors["layers.\(index).\(name)"] = .init(type: type, shape: shape, range: end..<end + count)
                     end += count
@@ -57,18 +60,21 @@ enum ChunkFile {
         }
         let layout = try self.layout(try text("layout"))
         let tokens = try self.tokens(try text("tokens"))
+        let kept = try header.metadata["kept"].map { (list) throws(TesseraError) in try self.kept(list) }
         let codecName = try text("codec")
         guard let codec = StoreCodec.codec(named: codecName) else {
             throw TesseraError(.unsupported, "its codec \(codecName) is one that this Tessera doesn't know")
         }
-        let layers = try self.layers(header, data, start, layout, tokens: tokens.count, codec: codec)
+        let layers = try self.layers(header, data, start, layout, tokens: kept?.count ?? tokens.count, codec: codec)
         let record: ChunkRecord
         switch (try text("kind"), try text("provenance")) {
         case ("chunk", "isolated"), ("prefix", "prefix"):
             record = ChunkRecord(
                 kind: try text("kind") == "prefix" ? .prefix : .chunk, fingerprint: fingerprint,
-                namespace: try text("namespace"), tokens: tokens, layout: layout, codec: codecName, layers: layers)
+                namespace: try text("namespace"), tokens: tokens, kept: kept, layout: layout, codec: codecName,
+                layers: layers)
         case ("chunk", "contextual"):
+            guard kept == nil else { throw Safetensors.bad("a variant lacks tokens") }
             guard let statistics = Data(base64Encoded: try text("statistics")) else {
                 throw Safetensors.bad("its statistics are no base64")
             }
@@ -107,6 +113,14 @@ enum ChunkFile {
             tokens.count <= RecordHeader.mostTokens
         else { throw Safetensors.bad("its tokens are no list of ids") }
         return tokens
+    }
+
+    /// A list of indices; whether they are of the record's tokens is checked with the record.
+    private static func kept(_ text: String) throws(TesseraError) -> [Int] {
+        guard let kept = try? JSONDecoder().decode([Int].self, from: Data(text.utf8)), !kept.isEmpty,
+            kept.count <= RecordHeader.mostTokens
+        else { throw Safetensors.bad("its kept tokens are no list of indices") }
+        return kept
     }
 
     private static func behind(_ text: String) throws(TesseraError) -> [ChunkKey] {

@@ -22,6 +22,7 @@ extension ChunkStore {
             digester.add(key.digest)
             digester.add(chunk.codec)
             digester.add([chunk.layout.layers, chunk.layout.heads, chunk.layout.headDimension].description)
+            if let kept = chunk.kept { digester.add(kept.description) }
             if let owner = chunk.header.variantOwner {
                 let small = try session.database.value(StoreKey.variant(key, of: owner)) ?? []
                 digester.add(Digest256(of: small))

@@ -6,10 +6,10 @@ package import TesseraKV
 package struct StoreRecompression: Sendable {
     /// Records that were written anew.
     package var rewritten = 0
-    /// Records that are in the codec already.
+    /// Records that are in the form already.
     package var unchanged = 0
-    /// Records that were not written anew because a codec with losses made what is there: only a chunk's tokens can make
-    /// it better.
+    /// Records that were not written anew because a codec with losses made what is there, or because it lacks tokens: only
+    /// computing the chunk can make it better.
     package var lossy = 0
     /// Records that stay as they are: prefixes and variants, what would get no smaller, what is damaged, and what there was
     /// no room for.
@@ -19,16 +19,16 @@ package struct StoreRecompression: Sendable {
 }
 
 extension ChunkStore {
-    /// Writes chunks anew in another codec, each in one step: whoever reads the old ones goes on doing so, and killed at any
-    /// moment a chunk is there in one of the two.
+    /// Writes chunks anew in another form, each in one step: whoever reads the old ones goes on doing so, and killed at any
+    /// moment a chunk is there in one of the two. A chunk is always made of what was computed, never of a copy with losses.
     ///
     /// - Parameters:
     ///   - keys: Those of the chunks.
-    ///   - codec: The codec to write them in.
+    ///   - form: The form to write them in.
     ///   - progress: Told how many are done.
     /// - Throws: what the disk says; what was rewritten before stays so.
     package func recompress(
-        _ keys: [ChunkKey], in codec: StoreCodec, progress: (Int) -> Void = { _ in }
+        _ keys: [ChunkKey], as form: ColdForm, progress: (Int) -> Void = { _ in }
     ) throws(TesseraError) -> StoreRecompression {
         var outcome = StoreRecompression()
         for (number, key) in keys.enumerated() {
@@ -39,11 +39,13 @@ extension ChunkStore {
                     outcome.kept += 1
                     return
                 }
-                if header.codec == codec.rawValue {
+                let isWhole = header.kept == nil
+                let isInCodec = form.codec == nil || form.codec?.rawValue == header.codec
+                if isInCodec, form.thinning == nil ? isWhole : !isWhole {
                     outcome.unchanged += 1
-                } else if StoreCodec(rawValue: header.codec)?.isFaithful != true {
+                } else if !isWhole || StoreCodec(rawValue: header.codec)?.isFaithful != true {
                     outcome.lossy += 1
-                } else if let saved = try rewrite(key, in: codec, session, &ledger) {
+                } else if let saved = try rewrite(key, as: form, session, &ledger) {
                     outcome.rewritten += 1
                     outcome.saved += saved
                 } else {

@@ -28,6 +28,8 @@ package struct StoreEntry: Sendable, Equatable {
     package var uses: Int
     /// Whether it stays whatever room is needed.
     package var isPinned: Bool
+    /// How many of its tokens it has keys and values of; nil for all.
+    package var kept: Int?
 }
 
 /// Which records are meant.

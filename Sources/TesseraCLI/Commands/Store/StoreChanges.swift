@@ -2,6 +2,7 @@
 
 import ArgumentParser
 import Foundation
+import Tessera
 import TesseraClient
 import TesseraKV
 import TesseraStore
@@ -155,20 +156,31 @@ extension StoreCommand {
 }
 
 extension StoreCommand {
-    /// `tessera store recompress`: writes chunks anew in a smaller codec.
+    /// `tessera store recompress`: writes chunks anew in a smaller codec, or without some of their tokens.
     struct Recompress: AsyncParsableCommand {
         static let configuration = CommandConfiguration(
-            abstract: "Write chunks anew in another codec.",
+            abstract: "Write chunks anew in another codec, or without some of their tokens.",
             discussion: """
-                Each chunk is written from what it was computed as: one that a codec with losses made stays as it is, since \
-                a second loss on top of the first would be a worse chunk than either says. Prefixes and variants stay too. \
-                It can be stopped and begun again; chunks that are in the codec already are passed over.
+                Each chunk is written from what it was computed as: one that a codec with losses made, or that lacks tokens, \
+                stays as it is, since a second loss on top of the first would be a worse chunk than either says. Prefixes \
+                and variants stay too. It can be stopped and begun again; chunks that are as wanted already are passed over.
                 """)
 
         @OptionGroup var storeOptions: StoreFolderOptions
 
-        @Option(help: "The codec to write: \(StoreCodec.names.joined(separator: ", ")).")
-        var codec: String
+        @Option(
+            help:
+                "The codec to write: \(StoreCodec.names.joined(separator: ", ")). By default the one that a chunk is in."
+        )
+        var codec: String?
+
+        @Option(
+            help: "Leave tokens out that this press holds to matter least: \(ColdTier.presses.joined(separator: ", "))."
+        )
+        var press: String?
+
+        @Option(help: "How much of a chunk the press keeps: a number of tokens or a share, such as 60%.")
+        var budget: String?
 
         @Option(help: "Those of one namespace.")
         var namespace: String?
@@ -180,14 +192,27 @@ extension StoreCommand {
         var dryRun = false
 
         func validate() throws {
-            guard StoreCodec(rawValue: codec) != nil else {
+            if let codec, StoreCodec(rawValue: codec) == nil {
                 throw ValidationError(
                     "there is no codec “\(codec)”; choose one of \(StoreCodec.names.joined(separator: ", "))")
             }
+            guard (press == nil) == (budget == nil) else {
+                throw ValidationError("--press and --budget go together: --press lagkv --budget 60%")
+            }
+            guard codec != nil || press != nil else {
+                throw ValidationError("say what to write: --codec q8, --press lagkv --budget 60%, or both")
+            }
+            do { _ = try tier() } catch { throw ValidationError(error.message) }
+        }
+
+        /// The form to write, put as `--demote-to` has it.
+        private func tier() throws(TesseraError) -> ColdTier {
+            try ColdTier([codec, press.map { "\($0):\(budget ?? "")" }].compactMap { $0 }.joined(separator: "+"))
         }
 
         func run() async throws {
-            guard let target = StoreCodec(rawValue: codec) else { return }
+            let tier = try tier()
+            let form = try tier.form()
             let store = try storeOptions.open()
             defer { store.close() }
             var filter = EntryFilter()
@@ -200,22 +225,23 @@ extension StoreCommand {
             guard !dryRun else {
                 return try Console.line("\(records.count) records of \(readable(bytes: bytes)) would be looked at")
             }
-            let outcome = try store.recompress(records.map(\.key), in: target) { done in
+            let outcome = try store.recompress(records.map(\.key), as: form) { done in
                 if done % 1000 == 0 { Notices.say("\(done) of \(records.count) records") }
             }
             try Console.line(
                 """
-                \(outcome.rewritten) records written anew in \(target.rawValue), \(readable(bytes: outcome.saved)) freed; \
-                \(outcome.unchanged) were in it already
+                \(outcome.rewritten) records written anew as \(tier.label), \(readable(bytes: outcome.saved)) freed; \
+                \(outcome.unchanged) were so already
                 """)
             if outcome.lossy > 0 {
                 try Console.line(
-                    "\(outcome.lossy) records stay as a codec with losses made them; remove them and run `tessera warm "
-                        + "--store-codec \(target.rawValue)` to compute them anew")
+                    "\(outcome.lossy) records stay, made by a codec with losses or lacking tokens already; remove them and run "
+                        + "`tessera warm` to compute them anew")
             }
             if outcome.kept > 0 {
                 try Console.line(
-                    "\(outcome.kept) records stay: prefixes, variants, and what would get no smaller or had no room")
+                    "\(outcome.kept) records stay: prefixes, variants, and what is too short, would get no smaller or had no "
+                        + "room")
             }
         }
     }

@@ -77,7 +77,8 @@ extension StoreCommand {
                 table.rows.append(
                     [String(entry.key.prefix(12)), entry.kind] + (entry.namespace.map { [$0] } ?? [])
                         + [
-                            "\(entry.tokens)", readable(bytes: entry.bytes), entry.codec, entry.created, entry.lastUsed,
+                            entry.kept.map { "\($0) of \(entry.tokens)" } ?? "\(entry.tokens)",
+                            readable(bytes: entry.bytes), entry.codec, entry.created, entry.lastUsed,
                             "\(entry.uses)", entry.pinned ? "yes" : "",
                         ])
             }
@@ -231,6 +232,8 @@ private struct ListedRecord: Codable {
     var namespace: String?
     var fingerprint: String
     var tokens: Int
+    /// How many of them have keys and values, where that is not all.
+    var kept: Int?
     var bytes: Int
     var codec: String
     var created: String
@@ -241,6 +244,7 @@ private struct ListedRecord: Codable {
     init(_ entry: StoreEntry) {
         (key, kind, namespace) = (entry.key.description, name(of: entry.provenance), entry.namespace)
         (fingerprint, tokens, bytes) = (entry.fingerprint.description, entry.tokens, entry.byteCount)
+        kept = entry.kept
         (codec, uses, pinned) = (entry.codec, entry.uses, entry.isPinned)
         (created, lastUsed) = (moment(entry.created), moment(entry.lastUsed))
     }
@@ -249,6 +253,7 @@ private struct ListedRecord: Codable {
     init(_ entry: ChunkEntry) {
         (key, kind, namespace) = (entry.id, entry.kind, nil)
         (fingerprint, tokens, bytes) = (entry.fingerprint, entry.tokens, entry.bytes)
+        kept = entry.kept
         (codec, uses, pinned) = (entry.codec, entry.uses, entry.pinned)
         (created, lastUsed) = (moment(Int64(entry.created * 1e6)), moment(Int64(entry.lastUsed * 1e6)))
     }
@@ -276,6 +281,8 @@ private struct ShownRecord: Codable {
     var bytes: Int
     var layers: [Layer]?
     var tokens: [TokenID]
+    /// Which of them have keys and values, by their places, where that is not all.
+    var kept: [Int]?
     var behind: [String]
     var variants: [String]
 
@@ -290,7 +297,7 @@ private struct ShownRecord: Codable {
         self.layout = "\(layout.layers) layers, \(layout.heads) KV heads of \(layout.headDimension)"
         (uses, pinned) = (try store.use(of: record.key)?.count ?? 0, try store.isPinned(record.key))
         (segment, offset) = record.place
-        (bytes, tokens) = (record.byteCount, record.tokens)
+        (bytes, tokens, kept) = (record.byteCount, record.tokens, record.kept)
         layers = record.layers.map { Layer(bytes: $0.byteCount, xxh3: String($0.checksum, radix: 16)) }
         behind = try store.behind(record).map(\.description)
         variants = try store.variants(of: record.key, fingerprint: record.fingerprint, tokens: record.tokens)
@@ -318,6 +325,7 @@ private struct ShownRecord: Codable {
             ("place", segment.flatMap { segment in offset.map { "segment \(segment), byte \($0)" } }),
             ("bytes", "\(bytes)" + (layers.map { " in \($0.count) layers" } ?? "")),
             ("tokens", "\(tokens.count): \(shown)\(tokens.count > 12 ? " …" : "")"),
+            ("kept", kept.map { "\($0.count) of them, the others are left out" }),
             ("behind", short(behind)), ("variants", short(variants)),
         ]
         return lines.compactMap { name, text in
