@@ -68,7 +68,7 @@ struct PressThinning: TokenThinning {
                     of: LayerView(
                         layer: index, queryHeads: layout.heads, layout: layout, rotary: rotary,
                         positions: Array(repeating: 0, count: tokens), budget: count,
-                        segments: [PromptSegment(0..<tokens, .text)], keys: keys, values: values)))
+                        segments: [PressSegment(0..<tokens, .text)], keys: keys, values: values)))
         }
         return try plan.keep(scores).layers.first?.first
     }
