@@ -105,13 +105,7 @@ extension ForwardPass {
                 try all.attend(
                     rows: some.count, watched.queries + first * model.configuration.queryWidth,
                     positions: positions(of: some), into: .init(probabilities: room))
-                for row in 0..<some.count {
-                    let probabilities = room + row * count
-                    for index in 0..<count {
-                        sums[index] += probabilities[index]
-                        peaks[index] = max(peaks[index], probabilities[index])
-                    }
-                }
+                gather(UnsafeBufferPointer(start: room, count: some.count * count), &sums, &peaks)
             }
         }
         return LayerReceived(layer: layer, slots: watched.rows.map { rows[$0].slot }, sums: sums, peaks: peaks)
@@ -195,6 +189,21 @@ extension ForwardPass {
                 KeyAttention(
                     model, scratch, buffer, layer: layer, positions: start, spans: spans,
                     packs: packs ?? (rows.count >= KeyAttention.rowsThatPayForPacking)))
+        }
+    }
+}
+
+/// Adds rows of numbers to sums, and takes down the highest of each column.
+private func gather(_ rows: UnsafeBufferPointer<Float>, _ sums: inout [Float], _ peaks: inout [Float]) {
+    sums.withUnsafeMutableBufferPointer { sums in
+        peaks.withUnsafeMutableBufferPointer { peaks in
+            for start in stride(from: 0, to: rows.count, by: sums.count) {
+                for index in sums.indices {
+                    let number = rows[start + index]
+                    sums[index] += number
+                    peaks[index] = number > peaks[index] ? number : peaks[index]
+                }
+            }
         }
     }
 }
