@@ -85,6 +85,7 @@ struct `presses on odd input` {
             Protecting(KeyDiffPress(), first: -1), Protecting(KeyDiffPress(), last: -1), GUIKVPress(temperature: 0),
             GUIKVPress(temperature: .nan), GUIKVPress(saliency: -1), GUIKVPress(saliency: .infinity),
             GUIKVPress(earlier: -1), GUIKVPress(earlier: .nan), GUIKVPress(rank: 0),
+            GUIKVPress(rankShare: 0), GUIKVPress(rankShare: 1.5),
         ]
         for press in presses { expectRefusal(.invalidInput) { try press.scores(of: view) } }
     }

@@ -5,17 +5,21 @@ public import TesseraCompression
 public import TesseraKV
 
 extension CompressionBench {
-    /// Presses that know the question, at each budget.
+    /// Presses of texts that know the question, at each budget.
     ///
-    /// - Parameters:
-    ///   - assets: What was measured of the model; nil to leave CompressKV out.
-    ///   - frames: Whether prompts show screenshots.
+    /// - Parameter assets: What was measured of the model; nil to leave CompressKV out.
     public static func known(
-        _ budgets: [PressBudget], assets: HeadAssets?, frames: Bool = false, suite: String
+        _ budgets: [PressBudget], assets: HeadAssets?, suite: String
     ) throws(TesseraError) -> CompressionBench {
         CompressionBench(
-            suite: suite, try CompressionMethod.questionKnown(budgets: budgets, assets: assets, frames: frames),
-            questionKnown: true)
+            suite: suite, try CompressionMethod.questionKnown(budgets: budgets, assets: assets), questionKnown: true)
+    }
+
+    /// Presses of screenshots, which know the question, at each budget.
+    public static func screenshots(
+        _ budgets: [PressBudget], suite: String
+    ) throws(TesseraError) -> CompressionBench {
+        CompressionBench(suite: suite, try CompressionMethod.screenshots(budgets: budgets), questionKnown: true)
     }
 
     /// Presses that know no question, at each budget, and codecs.

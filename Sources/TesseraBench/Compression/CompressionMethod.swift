@@ -45,29 +45,42 @@ public struct CompressionMethod: Sendable {
 }
 
 extension CompressionMethod {
-    /// The presses that are compared where the question is known, at each budget: those that look from it, controls,
-    /// and each half of CompressKV by itself.
-    ///
-    /// - Parameter frames: Whether prompts show screenshots.
+    /// The presses that are compared on texts where the question is known, at each budget: those that look from it,
+    /// controls, and each half of CompressKV by itself.
     static func questionKnown(
-        budgets: [PressBudget], assets: HeadAssets?, frames: Bool
+        budgets: [PressBudget], assets: HeadAssets?
     ) throws(TesseraError) -> [CompressionMethod] {
-        var names = ["snapkv", "pyramidkv", "tova", "h2o", "streamingllm", "random"]
-        if assets != nil { names.insert("compresskv", at: 0) }
-        if frames { names.insert("gui-kv", at: 0) }
-        var methods = try list(names, budgets, assets)
-        for budget in budgets {
-            if let assets { methods += parts(of: assets, budget) }
-            if frames {
-                methods.append(
-                    CompressionMethod(PressPlan(GUIKVPress.published, budget: budget), name: "gui-kv, as published"))
-            }
-            methods.append(
-                CompressionMethod(
-                    PressPlan(SnapKVPress(), budget: budget, agreement: .layer, merges: true),
-                    name: "snapkv, merging (Elastic Cache)"))
-        }
+        let names = ["snapkv", "pyramidkv", "tova", "h2o", "streamingllm", "random"]
+        let methods = try list(assets == nil ? names : ["compresskv"] + names, budgets, assets)
         return methods
+            + budgets.flatMap { budget in
+                (assets.map { parts(of: $0, budget) } ?? []) + [
+                    CompressionMethod(
+                        PressPlan(SnapKVPress(), budget: budget, agreement: .layer, merges: true),
+                        name: "snapkv, merging (Elastic Cache)")
+                ]
+            }
+    }
+
+    /// The presses that are compared on screenshots, at each budget. SnapKV and PyramidKV have the window and the smoothing
+    /// that suit GUI-KV, and them too.
+    static func screenshots(budgets: [PressBudget]) throws(TesseraError) -> [CompressionMethod] {
+        let gui = GUIKVPress()
+        let snapKV = SnapKVPress(window: gui.window, kernel: gui.kernel)
+        var current = gui
+        current.earlier = 0
+        let plans = budgets.flatMap { budget in
+            [
+                PressPlan(gui, budget: budget), PressPlan(snapKV, budget: budget),
+                PressPlan(
+                    snapKV, budget: budget, layers: PyramidBudget(window: gui.window), name: "pyramidkv"),
+                PressPlan(current, budget: budget, name: "gui-kv, saliency of the current screen alone"),
+                PressPlan(GUIKVPress.published, budget: budget, name: "gui-kv, as published"),
+                PressPlan(SnapKVPress(window: 8, kernel: 5), budget: budget, name: "snapkv, window 8"),
+            ]
+        }
+        return plans.map { CompressionMethod($0) }
+            + (try list(["tova", "h2o", "streamingllm", "random"], budgets, nil))
     }
 
     /// Each half of CompressKV by itself, and the whole with the paper's numbers: its window, its smoothing, its bounds and

@@ -95,7 +95,7 @@ extension Bench {
             if let guiModel, let episodes, let tiles {
                 let suite = try CompressionSuite.episodes(
                     readText(at: episodes), named: episodes, atlas: Frame(png: tiles))
-                let bench = try CompressionBench.known(budgets(gui), assets: nil, frames: true, suite: "screenshots")
+                let bench = try CompressionBench.screenshots(budgets(gui), suite: "screenshots")
                 try await ask(bench, suite, Caches(of: self, guiModel), &report)
             }
             Notices.say("codecs")

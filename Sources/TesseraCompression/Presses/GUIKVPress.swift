@@ -16,9 +16,9 @@ public import TesseraKV
 /// Deviations: one set per KV head, its group averaged, where the original keeps one per query head and so loses what
 /// grouping saves. Keys are taken before RoPE, or equal patches of two frames would differ by where they stand; the
 /// subspace is spanned by the leading singular vectors, or by pivoted QR, where the original's QR without pivoting
-/// takes the first 32 patches of the screen, whatever they show (``Basis/firstKeys``, to compare). Earlier frames can have
-/// saliency too (``earlier``), and redundant patches can lose that alone (``Redundancy``): a task that goes back to what was
-/// on an earlier screen finds it there by neither of the paper's rules. ``published`` has none of the latter.
+/// takes the first 32 patches of the screen, whatever they show (``Basis/firstKeys``, to compare). Earlier frames have some
+/// saliency too (``earlier``): a task that goes back to what was on an earlier screen finds it there by neither of the
+/// paper's rules. Redundant patches can be left their attention (``Redundancy``). ``published`` has the paper's rules.
 public struct GUIKVPress: Press {
     /// How the subspace of the current frame's keys is found.
     public enum Basis: String, Sendable, Codable, CaseIterable {
@@ -48,8 +48,11 @@ public struct GUIKVPress: Press {
     public var redundancy: Redundancy
     /// τ: what the norms' z-scores are divided by.
     public var temperature: Float
-    /// r: the rank of the subspace; nil for a quarter of a head's dimensions, the original's 32 of 128.
+    /// r: the rank of the subspace; nil for ``rankShare`` of a head's dimensions.
     public var rank: Int?
+    /// The rank ÷ a head's dimensions where ``rank`` says nothing; the original's is 32 of 128. The fewer directions, the less
+    /// of a screen is spanned beside its ground, and the less counts as shown again.
+    public var rankShare: Float
     /// How the subspace is found.
     public var basis: Basis
     /// Whether keys are compared with RoPE applied, as in the original.
@@ -59,16 +62,18 @@ public struct GUIKVPress: Press {
     /// The width of the smoothing, odd.
     public var kernel: Int
 
-    /// A press of all its numbers.
+    /// A press of all its numbers; by default those that were best for the visual fixture on a development set.
     public init(
-        saliency: Float = 1, temperature: Float = 0.5, earlier: Float = 0.2, redundancy: Redundancy = .ignored,
-        rank: Int? = nil, basis: Basis = .singularVectors, rotated: Bool = false, window: Int = 16, kernel: Int = 7
+        saliency: Float = 2, temperature: Float = 0.5, earlier: Float = 0.1, redundancy: Redundancy = .forgotten,
+        rank: Int? = nil, rankShare: Float = 0.125, basis: Basis = .singularVectors, rotated: Bool = false,
+        window: Int = 24, kernel: Int = 1
     ) {
         self.saliency = saliency
         self.temperature = temperature
         self.earlier = earlier
         self.redundancy = redundancy
         self.rank = rank
+        self.rankShare = rankShare
         self.basis = basis
         self.rotated = rotated
         self.window = window
@@ -77,7 +82,7 @@ public struct GUIKVPress: Press {
 
     /// The paper's rules, with the numbers of its authors' scripts.
     public static let published = GUIKVPress(
-        saliency: 2, temperature: 3.5, earlier: 0, redundancy: .forgotten, window: 8, kernel: 5)
+        saliency: 2, temperature: 3.5, earlier: 0, rankShare: 0.25, window: 8, kernel: 5)
 
     /// `gui-kv`.
     public var name: String { "gui-kv" }
@@ -93,7 +98,9 @@ public struct GUIKVPress: Press {
             throw TesseraError(.invalidInput, "gui-kv presses screenshots, and this prompt has none; give it --frames")
         }
         try view.segments.validate(tokens: view.tokens)
-        guard temperature > 0, saliency >= 0, saliency.isFinite, earlier >= 0, earlier.isFinite, rank ?? 1 > 0 else {
+        guard temperature > 0, saliency >= 0, saliency.isFinite, earlier >= 0, earlier.isFinite, rank ?? 1 > 0,
+            rankShare > 0, rankShare <= 1
+        else {
             throw TesseraError(.invalidInput, "gui-kv takes a temperature and a rank above 0 and no negative saliency")
         }
         let attention = try WindowAttention(view, kernel: kernel, for: self)
@@ -137,7 +144,7 @@ public struct GUIKVPress: Press {
         let dimension = view.layout.headDimension
         let subspace = try KeySubspace(
             Array(keys[current.lowerBound * dimension..<current.upperBound * dimension]), dimension: dimension,
-            rank: rank ?? max(1, dimension / 4), basis: basis)
+            rank: rank ?? max(1, Int(Float(dimension) * rankShare)), basis: basis)
         let residuals = subspace.residuals(
             earlier.flatMap { keys[$0 * dimension..<($0 + 1) * dimension] })
         // Whole numbers: (1 − 0.8) · 10 is 1.999… in doubles.
