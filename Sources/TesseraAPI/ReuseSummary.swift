@@ -144,7 +144,8 @@ public struct ReuseSummary: Codable, Sendable, Equatable {
 
     /// `exact`, `stitched` or `parallel`.
     public var assembly: String
-    /// `exact` where the KV is the model's own to rounding, `composed` where it was put together of chunks.
+    /// `exact` where the KV is the model's own to rounding, `composed` where it was put together of chunks, `pressed` where
+    /// a press left tokens out.
     public var provenance: String
     /// The selector's name; nil for `exact`.
     public var selector: String?
@@ -166,7 +167,7 @@ public struct ReuseSummary: Codable, Sendable, Equatable {
     public var reusedTokens = 0
     /// Tokens of those that the selector picked.
     public var recomputedTokens = 0
-    /// Tokens that reused chunks lack in a cold tier; nil where they lack none.
+    /// Tokens that reused chunks lack since they were written smaller; nil where they lack none.
     public var evictedTokens: Int?
     /// Token-layers computed ÷ all token-layers of the reused tokens.
     public var effectiveRecompute = 0.0

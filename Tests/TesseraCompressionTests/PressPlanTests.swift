@@ -164,7 +164,7 @@ struct `a budget` {
         #expect(try PressBudget("100%") == .share(1))
     }
 
-    @Test(arguments: ["x", "", "%", "x%", "20 %", "0.2", "1e3", "20%%", " 5", "99999999999999999999"])
+    @Test(arguments: ["x", "", "%", "x%", "20 %", "0.2", "1e3", "20%%", " 5", "+5", "+50%", "99999999999999999999"])
     func `is refused where it is neither`(_ text: String) {
         expectRefusal(.invalidInput, "“\(text)”", "256, 20%") { try PressBudget(text) }
     }

@@ -67,6 +67,7 @@ struct `the server` {
             request.tessera?.press = "snapkv"
             request.tessera?.budget = "50%"
             let pressed = try #require(try await client.chat(request).tessera.pressed)
+            #expect(try await client.chat(request).tessera.provenance == "pressed")
             #expect(pressed.press == "snapkv" && pressed.budget == "50 %" && pressed.keptTokens > 0)
             #expect(abs(Double(pressed.bytesAfter) / Double(pressed.bytesBefore) - 0.5) < 0.05)
             #expect(try await client.chat(Self.request()).tessera.pressed == nil)

@@ -77,9 +77,41 @@ struct EveryThird: TokenThinning {
         }
         for codec in [StoreCodec.q8, .k8v4, .q4, .zipcache] { #expect(refusal(ColdForm(codec), of: .bf16) == nil) }
         #expect(refusal(ColdForm(nil, thinning: EveryThird()), of: .fp16) == nil)
-        #expect(refusal(ColdForm(.bf16), of: .fp16)?.contains("bf16: it is not smaller than fp16") == true)
+        #expect(refusal(ColdForm(.fp16), of: .fp16)?.contains("fp16: it is not smaller than fp16") == true)
+        for (codec, stored) in [(StoreCodec.bf16, StoreCodec.fp16), (.bf16Zstd, .fp16Zstd), (.fp16Zstd, .bf16)] {
+            #expect(refusal(ColdForm(codec), of: stored)?.contains("rounded to another 16 bits") == true)
+        }
         #expect(refusal(ColdForm(.q4), of: .q8)?.contains("store them as one of fp16") == true)
         #expect(refusal(ColdForm(nil), of: .fp16) != nil)
+    }
+
+    @Test func `is written in the other format of 16 bits by nobody, as that would round it twice`() throws {
+        try withTemporaryDirectory { folder in
+            let store = try ChunkStore(in: folder)
+            let half = try Sample.numbers(1, tokens: 400)
+            try store.put([half])
+            for codec in [StoreCodec.bf16, .bf16Zstd] {
+                let outcome = try store.recompress([half.key], as: ColdForm(codec))
+                #expect(outcome.kept == 1 && outcome.rewritten == 0)
+            }
+            #expect(try store.recompress([half.key], as: ColdForm(.fp16Zstd)).lossy == 0)
+            #expect(try store.recompress([half.key], as: ColdForm(.q4)).rewritten == 1)
+        }
+    }
+
+    @Test func `is worth next to nothing of nearly no tokens`() {
+        struct Share: TokenThinning {
+            var name: String { "share" }
+            var share: Double
+            func count(of tokens: Int) -> Int? { nil }
+            func kept(
+                of tokens: Int, layout: KVLayout,
+                layer: (Int) throws(TesseraError) -> (keys: [Float], values: [Float])
+            ) throws(TesseraError) -> [Int]? { nil }
+        }
+        let losses = [1, 0.6, 0.3, 0.01].map { ColdForm(nil, thinning: Share(share: $0)).terms(of: .fp16).loss }
+        #expect(losses[0] == 0 && losses[1] < 0.2 && losses[3] > 0.95)
+        #expect(zip(losses, losses.dropFirst()).allSatisfy { $0 < $1 })
     }
 
     // MARK: The format
@@ -211,7 +243,7 @@ struct EveryThird: TokenThinning {
                 #expect(plain.rewritten == 0 && plain.lossy == (codec == .q8 ? 1 : 2))
             }
             let again = try store.recompress([thin.key, lossy.key], as: lossless)
-            #expect(again.unchanged == 1 && again.lossy == 1 && again.rewritten == 0)
+            #expect(again.unchanged == 0 && again.lossy == 2 && again.rewritten == 0)
             #expect(try store.recompress([lossy.key], as: form).lossy == 1)
             // Nor is it when room is needed, and the policy knows it.
             for key in [thin.key, lossy.key] {

@@ -2,12 +2,15 @@
 
 /// What happened to one prompt: where its KV came from, what was computed, and how long each stage took.
 public struct ReuseReport: Sendable, Codable, Equatable {
-    /// Whether the KV equals the model's own to rounding (`exact`) or was put together of chunks (`composed`).
+    /// Whether the KV equals the model's own to rounding (`exact`), was put together of chunks (`composed`), or lacks tokens
+    /// that a press left out (`pressed`).
     public enum Provenance: String, Sendable, Codable {
         /// A full prefill behind nothing, or behind a true prefix.
         case exact
         /// At least one token's KV was computed in another context.
         case composed
+        /// A press left tokens out before the answer was written, whatever the others' KV is.
+        case pressed
     }
 
     /// Seconds spent in each stage, in the order in which they happen.
@@ -26,7 +29,8 @@ public struct ReuseReport: Sendable, Codable, Equatable {
         public var prefill = 0.0
         /// The part of `prefill` that waited for stored KV to be placed.
         public var stall = 0.0
-        /// The part of `prefill` in which a press scored, picked and copied.
+        /// The part of `prefill` in which a press scored the last layer, picked and copied; it scores the others while the
+        /// prompt is computed.
         public var press = 0.0
         /// Everything after the first token.
         public var decode = 0.0

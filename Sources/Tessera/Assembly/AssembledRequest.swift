@@ -9,7 +9,7 @@ struct AssembledRequest: Sendable {
     /// The prompt's ids, in the order of the buffer's slots; without those that stored chunks lack.
     private(set) var ids: [TokenID]
     /// The keys and values of this request alone.
-    let buffer: KVBuffer
+    private(set) var buffer: KVBuffer
     /// What is computed.
     private(set) var plan: AssemblyPlan
     /// The position behind the prompt's last token.
@@ -30,7 +30,7 @@ struct AssembledRequest: Sendable {
     var goesByScores = false
     /// What embeddings take the place of the ids: the patches of screenshots.
     var frames: [FrameSlots] = []
-    let streamer: LayerStreamer
+    private(set) var streamer: LayerStreamer
 
     /// What came of running the prompt.
     struct Outcome: Sendable {
@@ -55,6 +55,8 @@ struct AssembledRequest: Sendable {
         defer { streamer.drain() }
         var watch = Stopwatch()
         var plan = plan
+        // Of what is there: stored chunks may lack tokens.
+        let press = press.flatMap { $0.presses(tokens: ids.count) ? $0 : nil }
         if case .question(let budget) = plan.selection.choice {
             let (read, rows) = try tokensRead(by: plan.question, runtime, budget: budget)
             report.computedTokenLayers += rows
@@ -92,6 +94,7 @@ struct AssembledRequest: Sendable {
             let result = try PressedPrompt(
                 press, scene, scores: scoring == nil ? nil : scores, ids: ids, over: buffer, room: answerRoom, runtime)
             report.pressed = PressReport(press, result, layout: buffer.layout)
+            report.provenance = .pressed
             report.computedTokenLayers += result.rows
             report.stages.press = watch.lap()
             pressed = result
@@ -99,6 +102,12 @@ struct AssembledRequest: Sendable {
         return Outcome(
             output: output, deviations: observer.deviations, selected: observer.selected, pressed: pressed,
             seconds: seconds, stall: observer.stall.seconds)
+    }
+
+    /// Gives the whole prompt's keys and values back, once a press has left a smaller copy.
+    mutating func release(rotary: RotaryTable) throws(TesseraError) {
+        buffer = try KVBuffer(layout: buffer.layout, capacity: 1)
+        streamer = LayerStreamer(runs: [], buffer: buffer, rotary: rotary)
     }
 
     /// Lets tokens follow the prompt; they are computed with it. The buffer must have room for them.

@@ -72,20 +72,22 @@ extension ContextCache {
         let waited = watch.lap()
         let (assembly, gating, reason) = try gatedAssembly(options, framed: !tokens.frames.isEmpty)
         if let press = options.press { try check(press, with: assembly, frames: !tokens.frames.isEmpty) }
-        let press = options.press.flatMap { presses($0, tokens: tokens.ids.count) ? $0 : nil }
+        let press = options.press
         recordTrace(of: tokens)
         var report = ReuseReport(assembly)
         report.explanation.reason = reason
         let room = try room(for: tokens, as: assembly, answer: options.maximumTokens)
-        let errand = errand(of: tokens, room: room)
+        let errand = try errand(of: tokens, room: room, press)
         report.stages.plan = watch.lap()
 
         let turn = try await scheduler.admit(errand)
         defer { turn.finishComputing() }
         report.stages.queue = waited + watch.lap()
-        let (request, outcome) = try await prefill(
+        var (request, outcome) = try await prefill(
             tokens, as: assembly, room: room, gating: gating, logits: .last, press: press, turn: turn, watch: &watch,
             report: &report)
+        // Variants are captured from the whole prompt.
+        if outcome.pressed != nil, contextualVariants == 0 { try request.release(rotary: model.rotary) }
         turn.finishComputing()
         let repair = DecodeRepair(request, after: outcome, assembly: assembly, model: model)
         var generator = TokenGenerator(
@@ -140,11 +142,15 @@ extension ContextCache {
         return computed * model.layout.layers
     }
 
-    /// What a request waits in line with.
-    private func errand(of tokens: PromptTokens, room: Int) -> WaitingLine.Errand {
-        .request(
-            stored: storedShare(of: tokens),
-            bytes: (tokens.ids.count + room) * 2 * model.layout.width * model.layout.layers * 4)
+    /// What a request waits in line with: a press has the whole prompt and what it keeps in memory for a moment.
+    private func errand(
+        of tokens: PromptTokens, room: Int, _ press: PressPlan? = nil
+    ) throws(TesseraError) -> WaitingLine.Errand {
+        let count = tokens.ids.count
+        var slots = count + max(room, try pressRoom(press, for: tokens.ids))
+        if let press, press.presses(tokens: count) { slots += try press.budget.count(of: count) + room }
+        return .request(
+            stored: storedShare(of: tokens), bytes: slots * 2 * model.layout.width * model.layout.layers * 4)
     }
 
     /// The share of a prompt's tokens whose KV is in the store.
@@ -172,7 +178,7 @@ extension ContextCache {
         _ = try room(for: tokens, as: assembly, answer: 0)
         var report = ReuseReport(assembly)
         report.stages.tokenize = watch.lap()
-        let turn = try await scheduler.admit(errand(of: tokens, room: 0))
+        let turn = try await scheduler.admit(try errand(of: tokens, room: 0))
         defer { turn.end() }
         report.stages.queue = watch.lap()
         let (request, outcome) = try await prefill(

@@ -77,6 +77,9 @@ struct FoundContext {
         ///   to say.
         func obstacle(for selector: Selector, leastPasses: Int?) -> String? {
             if case .all = selector, kept != nil { return "tokens are left out of it, and all are to be computed" }
+            if leastPasses != nil, kept != nil {
+                return "tokens are left out of it, and the quality gate passed whole chunks"
+            }
             guard case .storedScore(let options) = selector else { return nil }
             if let alpha = options.alpha, scores != nil, alpha * fit.overhead >= 1 {
                 return "all of its stored KV would have to be fixed here"
@@ -94,9 +97,11 @@ extension ContextCache {
     /// The longest stored leading run, never the whole prompt: the last token must be computed.
     func storedPrefix(of tokens: PromptTokens) -> StoredChunk? {
         let candidates = Array(tokens.ids.dropLast())
-        return trusted("a prefix record") { () throws(TesseraError) in
+        let prefix = trusted("a prefix record") { () throws(TesseraError) in
             try store.longestPrefix(fingerprint: fingerprintDigest, namespace: namespace, tokens: candidates)
         }
+        // One with losses, as builds before this one wrote them, would not be exact.
+        return prefix.flatMap { StoreCodec(rawValue: $0.codec)?.isFaithful == true ? $0 : nil }
     }
 
     /// What the store has of each context behind a prefix, those that fit best in front.

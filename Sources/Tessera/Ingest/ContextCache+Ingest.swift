@@ -122,7 +122,12 @@ extension ContextCache {
         learn(rows: chunk.tokenCount, keys: chunk.tokenCount, seconds: seconds)
         return ChunkRecord(
             kind: pending.kind, fingerprint: fingerprintDigest, namespace: namespace, tokens: pending.tokens,
-            layout: model.layout, codec: codec.name, layers: chunk.layers)
+            layout: model.layout, codec: chunk.codec.name, layers: chunk.layers)
+    }
+
+    /// Leading runs are there to be exact, whatever chunks are kept in.
+    private var prefixCodec: any KVCodec {
+        StoreCodec(rawValue: codec.name)?.isFaithful == true ? codec : StoreCodec.fp16.codec
     }
 
     /// Those of `wanted` that the store lacks, each once.
@@ -139,7 +144,7 @@ extension ContextCache {
     private func encoder(for kind: RecordKind) -> ChunkEncoder {
         switch kind {
         case .chunk: chunkEncoder
-        case .prefix: ChunkEncoder(kind: .prefix, runtime: runtime, codec: codec, prefix: [])
+        case .prefix: ChunkEncoder(kind: .prefix, runtime: runtime, codec: prefixCodec, prefix: [])
         }
     }
 }

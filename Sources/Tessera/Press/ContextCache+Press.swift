@@ -55,14 +55,9 @@ extension ContextCache {
         }
     }
 
-    /// Whether a prompt has more tokens than a press would keep: others stay whole.
-    func presses(_ plan: PressPlan, tokens: Int) -> Bool {
-        if case .tokens(let count) = plan.budget { tokens > count } else { true }
-    }
-
     /// Slots that a press needs behind a prompt.
     func pressRoom(_ plan: PressPlan?, for ids: [TokenID]) throws(TesseraError) -> Int {
         guard let plan, plan.press.needs.repetition else { return 0 }
-        return try Repetition(of: ids, context: model.contextLength, tokenizer: tokenizer).room
+        return try Repetition(of: ids, within: model.contextLength - ids.count, tokenizer: tokenizer).room
     }
 }

@@ -53,7 +53,7 @@ package final class PressObserver: LayerObserver {
 
     package func select(_ projection: LayerProjection) throws(TesseraError) -> [Int]? {
         var view = scene.view(of: projection.layer)
-        view.queries = projection.queries
+        (view.queries, view.computed) = (projection.queries, projection.slots)
         if !projection.residualNorms.isEmpty {
             view.norms = Array(repeating: .nan, count: view.tokens)
             for (slot, norm) in zip(projection.slots, projection.residualNorms) { view.norms[slot] = norm }

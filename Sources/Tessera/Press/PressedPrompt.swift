@@ -23,9 +23,12 @@ struct PressedPrompt: Sendable {
     ) throws(TesseraError) {
         var (all, rows) = (scores ?? [], 0)
         if scores == nil {
+            // Where stored chunks lack tokens, the positions go further than the slots.
+            let position = (scene.positions.max() ?? -1) + 1
             let repetition = try Repetition(
-                of: ids, context: runtime.model.contextLength, tokenizer: runtime.tokenizer)
-            let repeated = try repetition.run(runtime, over: whole, from: (scene.positions.max() ?? -1) + 1)
+                of: ids, within: min(runtime.model.contextLength - Int(position), whole.capacity - ids.count),
+                tokenizer: runtime.tokenizer)
+            let repeated = try repetition.run(runtime, over: whole, from: position)
             rows = repeated.rows
             for (layer, peaks) in repeated.peaks.enumerated() {
                 var view = scene.view(of: layer)

@@ -20,16 +20,16 @@ package struct Repetition {
 
     /// Plans the repetition of a prompt.
     ///
-    /// - Parameter context: The tokens that the model's context holds.
-    /// - Throws: ``TesseraError`` of code `tooLong` where there is no room behind the prompt.
-    package init(of ids: [TokenID], context: Int, tokenizer: any Tokenizer) throws(TesseraError) {
+    /// - Parameter limit: The slots behind the prompt that may be used.
+    /// - Throws: ``TesseraError`` of code `tooLong` where these are too few.
+    package init(of ids: [TokenID], within limit: Int, tokenizer: any Tokenizer) throws(TesseraError) {
         instruction = tokenizer.encode("\n\nRepeat the text above:\n", special: false)
-        let room = context - ids.count - instruction.count - Self.overlap
+        let room = limit - instruction.count - Self.overlap
         guard room >= min(Self.shortestPiece, ids.count) else {
             throw TesseraError(
                 .tooLong,
-                "the prompt of \(ids.count) tokens leaves no room in the model's context of \(context) to be repeated; "
-                    + "use another press")
+                "the prompt of \(ids.count) tokens leaves no room in the model's context to be repeated: \(limit) tokens "
+                    + "are left; use another press")
         }
         let piece = min(room, Self.longestPiece)
         self.ids = ids

@@ -35,6 +35,12 @@ struct PressThinning: TokenThinning {
             plan.press = protecting
         }
         self.plan = plan
+        if case .tokens(let count) = keep, count <= protected {
+            throw TesseraError(
+                .invalidInput,
+                "\(name) keeps the \(protected) tokens that are protected in any case; \(count) leave nothing to choose"
+            )
+        }
     }
 
     var name: String { "\(plan.name):\(plan.budget.label.filter { $0 != " " })" }
@@ -75,7 +81,11 @@ struct PressThinning: TokenThinning {
 
     /// The tokens that stay whatever they score: a chunk that would keep no more than these is too short to choose from.
     private var protected: Int {
-        (plan.press as? Protecting).map { $0.first + $0.last } ?? 0
+        switch plan.press {
+        case let press as Protecting: press.first + press.last
+        case let press as StreamingLLMPress: press.sinks
+        default: 0
+        }
     }
 
     /// The least tokens that the press tells apart.

@@ -26,7 +26,8 @@ struct ComputedPrompt {
         let repetition =
             needs.repetition
             ? try Repetition(
-                of: Array(tokens.ids[..<length]), context: runtime.model.contextLength, tokenizer: runtime.tokenizer)
+                of: Array(tokens.ids[..<length]), within: runtime.model.contextLength - length,
+                tokenizer: runtime.tokenizer)
             : nil
         let buffer = try KVBuffer(layout: runtime.model.layout, capacity: length + max(room, repetition?.room ?? 0))
         let slots = Array(0..<length)

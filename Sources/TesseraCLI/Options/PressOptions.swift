@@ -28,7 +28,12 @@ struct PressOptions: ParsableArguments {
             throw ValidationError(
                 "there is no press “\(press)”; choose one of \(PressCatalog.names.joined(separator: ", "))")
         }
-        if let budget { _ = try PressBudget(budget) }
+        guard let budget else { return }
+        do throws(TesseraError) {
+            _ = try PressBudget(budget)
+        } catch {
+            throw ValidationError(error.message)
+        }
     }
 
     /// The press that was asked for; nil for none.

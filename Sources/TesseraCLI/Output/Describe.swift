@@ -22,7 +22,7 @@ func describe(_ report: ReuseSummary) -> String {
     }
     var recompute = "\(report.recomputedTokens) tokens picked"
     if report.unscoredHits > 0 { recompute += " (by deviation in \(report.unscoredHits) chunks that have no scores)" }
-    if let evicted = report.evictedTokens { recompute += ", \(evicted) left out in the cold tier" }
+    if let evicted = report.evictedTokens { recompute += ", \(evicted) that stored chunks lack" }
     if let focused = report.focusedContexts { recompute += ", \(focused) chunks in focus" }
     if report.repairedTokens > 0 { recompute += ", \(report.repairedTokens) more while answering" }
     let stages = report.stages

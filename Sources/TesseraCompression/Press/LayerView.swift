@@ -32,6 +32,8 @@ public struct LayerView: Sendable {
     public var attention: [Float] = []
     /// The attention that each token received, summed over the computed tokens, (query head, token).
     public var received: [Float] = []
+    /// The tokens that were computed, ascending, where queries are asked for; empty for all.
+    public var computed: [Int] = []
     /// Queries before RoPE, (computed token, query head, dimension).
     public var queries: [Float] = []
     /// The highest attention that each token received from any token of the repeated prompt, (query head, token).

@@ -5,7 +5,7 @@ public import TesseraKV
 /// Says how much each token of a prompt matters in a layer, so that the others' keys and values can be left out.
 ///
 /// A press scores and does nothing else: how many tokens stay is a ``LayerBudget``'s affair, what it means for the bytes
-/// that of a buffer, a codec or a store. So presses, budgets and wrappers (``Protecting``, ``HeadShared``) go with one
+/// that of a buffer, a codec or a store. So presses, budgets and wrappers (``Protecting``) go with one
 /// another. The division is that of kvpress; the scores come out as sets of tokens and not as tensors.
 ///
 /// To add a press, write one file with a type of this protocol and name it in ``PressCatalog``.

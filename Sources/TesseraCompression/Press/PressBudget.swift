@@ -14,9 +14,10 @@ public enum PressBudget: Sendable, Hashable, Codable {
     ///
     /// - Throws: ``TesseraError`` of code `invalidInput` for anything else.
     public init(_ text: String) throws(TesseraError) {
-        if text.hasSuffix("%"), let percent = Double(text.dropLast()) {
+        // A plus in front would be read as well.
+        if text.first != "+", text.hasSuffix("%"), let percent = Double(text.dropLast()) {
             self = .share(percent / 100)
-        } else if let count = Int(text) {
+        } else if text.first != "+", let count = Int(text) {
             self = .tokens(count)
         } else {
             throw TesseraError(

@@ -12,7 +12,7 @@ public struct PressCatalog {
         public var summary: String
         /// Whether it wants to know the question: such a press is of no use before there is one.
         public var wantsQuestion: Bool
-        /// Makes the plan that the paper describes; the assets are those of the model, where there are any.
+        /// Makes the plan; the assets are those of the model, where there are any.
         var plan: @Sendable (PressBudget, HeadAssets?) throws(TesseraError) -> PressPlan
     }
 
@@ -57,7 +57,7 @@ public struct PressCatalog {
     /// The names of all.
     public static var names: [String] { entries.map(\.name) }
 
-    /// The plan of a press, as its paper describes it.
+    /// The plan of a press: its paper's, with the numbers that the press's type has by default.
     ///
     /// - Parameters:
     ///   - name: One of ``names``.

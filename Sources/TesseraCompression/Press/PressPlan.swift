@@ -41,6 +41,11 @@ public struct PressPlan: Sendable {
         self.merges = merges
     }
 
+    /// Whether a prompt has more tokens than would stay: others are left whole.
+    public func presses(tokens: Int) -> Bool {
+        if case .tokens(let count) = budget { tokens > count } else { true }
+    }
+
     /// Picks the tokens that stay: in each set those of the highest scores, of equal ones the later.
     ///
     /// - Parameter scores: Those of each layer, of the same tokens.

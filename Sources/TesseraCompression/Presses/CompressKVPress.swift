@@ -6,7 +6,7 @@ public import TesseraKV
 ///
 /// CompressKV (arXiv 2508.02401 v1), §3: heads that only look at the first and the nearest tokens drown the votes of those
 /// that gather what an answer is made of, so only the latter vote, each layer's best four by
-/// ``RetrievalHeadScore``. The rest is SnapKV's: a window, its sums, their smoothing. It goes with ``ErrorBudget``.
+/// ``retrievalScores(_:heads:counted:span:)``. The rest is SnapKV's: a window, its sums, their smoothing. It goes with ``ErrorBudget``.
 ///
 /// The window of 16 and the mean of 7 are ``SnapKVPress``'s; the paper has 8 and 5.
 public struct CompressKVPress: Press {

@@ -47,7 +47,9 @@ public struct ExpectedAttentionPress: Press {
         guard rows > 0 else {
             throw TesseraError(.invalidInput, "expected attention needs computed tokens, and this prompt has none")
         }
-        let skipped = rows - sinks > sinks ? sinks : 0
+        // Only a prompt's own first tokens are sinks, whichever rows were computed.
+        let early = view.computed.isEmpty ? sinks : view.computed.count { $0 < sinks }
+        let skipped = rows - early > early ? early : 0
         let rotation = MeanRotation(view.rotary, from: (view.positions.max() ?? -1) + 1, count: horizon)
         var scores = TokenScores(
             heads: (0..<view.layout.heads).map { head in

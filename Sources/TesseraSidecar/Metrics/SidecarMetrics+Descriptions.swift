@@ -24,7 +24,7 @@ extension SidecarMetrics {
         "tessera_hit_chunks_total": .init("Chunks whose stored KV was used."),
         "tessera_evicted_records_total": .init("Records that were given up to make room."),
         "tessera_expired_records_total": .init("Records that were found past their time to live."),
-        "tessera_demoted_records_total": .init("Records that made room in a smaller codec."),
+        "tessera_demoted_records_total": .init("Records that made room by being written smaller."),
         "tessera_damaged_records_total": .init("Records that were found damaged and taken out."),
         "tessera_failed_reads_total": .init("Reads of records that failed for another reason than damage."),
         "tessera_tier_used_bytes": .init("Bytes that a tier takes."),

@@ -34,8 +34,9 @@ extension ReuseOptions {
 
     /// Refuses a press where there is no answer to write.
     func refusePress() throws(APIFailure) {
-        guard press == nil, budget == nil, merge == nil else {
-            throw Self.pressRefusal("press", "a press shrinks the KV of an answer; plans and leases have none")
+        let given = [("press", press != nil), ("budget", budget != nil), ("merge", merge == true)]
+        if let field = given.first(where: \.1)?.0 {
+            throw Self.pressRefusal(field, "a press shrinks the KV of an answer; plans and leases have none")
         }
     }
 

@@ -28,8 +28,9 @@ package struct ColdForm: Sendable {
         let codec = codec ?? stored
         let share = thinning?.share ?? 1
         let size = share * Double(Self.nominalByteCount(codec)) / Double(Self.nominalByteCount(stored))
-        // Half of what is left out is held to have mattered to a question: presses keep the better part.
-        return Demotion(size: size, loss: 1 - (1 - codec.heldLoss) * (1 - (1 - share) / 2))
+        // Presses keep the better part: of 60 % that stay little is held to be lost, of 1 % nearly all.
+        let lost = (1 - share) * (1 - share)
+        return Demotion(size: size, loss: 1 - (1 - codec.heldLoss) * (1 - lost))
     }
 
     /// The bytes of a layer of a usual chunk: what headers and scales come to beside the numbers depends on it a little.
@@ -50,6 +51,7 @@ package struct ColdForm: Sendable {
                 "chunks in \(stored.rawValue) can't be demoted: they would be made of what a codec with losses made; "
                     + "store them as one of \(faithful)")
         }
+        guard codec?.roundsOnce(stored) ?? true else { throw Self.roundedTwice(stored, to: label) }
         guard terms(of: stored).size < 1 else {
             throw TesseraError(
                 .invalidInput,
@@ -61,7 +63,14 @@ package struct ColdForm: Sendable {
     /// Whether a record would be written otherwise: from what was computed, and not for nothing.
     func canShrink(codec name: String, tokens: Int, isWhole: Bool) -> Bool {
         guard isWhole, let known = StoreCodec(rawValue: name), known.isFaithful else { return false }
+        guard codec?.roundsOnce(known) ?? true else { return false }
         return (codec ?? known) != known || thinning?.count(of: tokens) != nil
+    }
+
+    private static func roundedTwice(_ stored: StoreCodec, to label: String) -> TesseraError {
+        TesseraError(
+            .invalidInput,
+            "chunks can't be demoted to \(label): what is in \(stored.rawValue) would be rounded to another 16 bits")
     }
 }
 
@@ -92,6 +101,16 @@ package protocol TokenThinning: Sendable {
 }
 
 extension StoreCodec {
+    /// Whether numbers in a codec without losses are the computed ones, rounded once, in this one too: of two formats of 16
+    /// bits neither holds the other's.
+    fileprivate func roundsOnce(_ stored: StoreCodec) -> Bool {
+        switch self {
+        case .fp16, .fp16Zstd: stored == .fp16 || stored == .fp16Zstd
+        case .bf16, .bf16Zstd: stored == .bf16 || stored == .bf16Zstd
+        case .q8, .k8v4, .q4, .zipcache: true
+        }
+    }
+
     /// The share of a use's saving that is held to be lost where a chunk is in this codec. It is a judgement, ordered as
     /// the codecs' errors are: half precision loses nothing, and of ZipCache one use in five is written off.
     fileprivate var heldLoss: Double {

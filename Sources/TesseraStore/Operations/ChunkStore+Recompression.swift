@@ -11,8 +11,8 @@ package struct StoreRecompression: Sendable {
     /// Records that were not written anew because a codec with losses made what is there, or because it lacks tokens: only
     /// computing the chunk can make it better.
     package var lossy = 0
-    /// Records that stay as they are: prefixes and variants, what would get no smaller, what is damaged, and what there was
-    /// no room for.
+    /// Records that stay as they are: prefixes and variants, what would get no smaller, what would be rounded from one format
+    /// of 16 bits to another, what is damaged, and what there was no room for.
     package var kept = 0
     /// Bytes that became free.
     package var saved = 0
@@ -41,7 +41,7 @@ extension ChunkStore {
                 }
                 let isWhole = header.kept == nil
                 let isInCodec = form.codec == nil || form.codec?.rawValue == header.codec
-                if isInCodec, form.thinning == nil ? isWhole : !isWhole {
+                if isInCodec, form.thinning == nil, isWhole {
                     outcome.unchanged += 1
                 } else if !isWhole || StoreCodec(rawValue: header.codec)?.isFaithful != true {
                     outcome.lossy += 1

@@ -42,6 +42,9 @@ import Testing
             #expect(message?.contains("keydiff, lagkv") == true)
         }
         #expect(refusal("best:50%")?.contains("no press “best”") == true)
+        for text in ["streamingllm:4", "lagkv:12", "q4+keydiff:1"] {
+            #expect(refusal(text)?.contains("leave nothing to choose") == true, "\(text)")
+        }
     }
 
     @Test func `is refused where it would be no smaller than the store`() async {
