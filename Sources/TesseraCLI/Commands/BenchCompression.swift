@@ -77,26 +77,16 @@ extension Bench {
         }
 
         func run() async throws {
+            // What can't be opened shows before anything is asked.
+            let texts = try model.map { try Caches(of: self, $0, besides: "") }
+            let screens = try guiModel.map { try Caches(of: self, $0, besides: "-screens") }
             var report = CompressionReport()
-            if let model, let qa {
-                let suite = try CompressionSuite.texts(readText(at: qa), named: qa)
-                let caches = try Caches(of: self, model)
-                let assets = try await heads(of: caches.first)
-                let benches = [
-                    try CompressionBench.known(budgets(known), assets: assets, suite: "text"),
-                    try CompressionBench.withheld(
-                        budgets(withheld), bases: CompressionBench.bases(of: caches.first), suite: "text"),
-                ]
-                for bench in benches { try await ask(bench, suite, caches, &report) }
-                Notices.say("text: which tokens selective recompute picks")
-                report.recompute = try RecomputeAgreement().run(
-                    suite.sample(perKind: perKind), StoreCodec.allCases, on: caches.first)
-            }
-            if let guiModel, let episodes, let tiles {
+            if let texts, let qa { try await ask(texts, about: qa, &report) }
+            if let screens, let episodes, let tiles {
                 let suite = try CompressionSuite.episodes(
                     readText(at: episodes), named: episodes, atlas: Frame(png: tiles))
                 let bench = try CompressionBench.screenshots(budgets(gui), suite: "screenshots")
-                try await ask(bench, suite, Caches(of: self, guiModel), &report)
+                try await ask(bench, suite, screens, &report)
             }
             Notices.say("codecs")
             report.codecs = try CodecBench().run()
@@ -106,6 +96,21 @@ extension Bench {
             if let svg { try writeFile(Data(page.svg.utf8), to: svg) }
         }
 
+        /// Texts: with the question known and withheld, and what selective recompute makes of codecs.
+        private func ask(_ caches: Caches, about qa: String, _ report: inout CompressionReport) async throws {
+            let suite = try CompressionSuite.texts(readText(at: qa), named: qa)
+            let assets = try await heads(of: caches.first)
+            let benches = [
+                try CompressionBench.known(budgets(known), assets: assets, suite: "text"),
+                try CompressionBench.withheld(
+                    budgets(withheld), bases: CompressionBench.bases(of: caches.first), suite: "text"),
+            ]
+            for bench in benches { try await ask(bench, suite, caches, &report) }
+            Notices.say("text: which tokens selective recompute picks")
+            report.recompute = try RecomputeAgreement().run(
+                suite.sample(perKind: perKind), StoreCodec.allCases, on: caches.first)
+        }
+
         private func budgets(_ texts: [String]) throws -> [PressBudget] { try texts.map { try PressBudget($0) } }
 
         /// A model, opened as often as prompts are asked at once.
@@ -113,9 +118,10 @@ extension Bench {
             let first: ContextCache
             let workers: [ContextCache]
 
-            init(of bench: Compression, _ model: String) throws {
+            init(of bench: Compression, _ model: String, besides suffix: String) throws {
                 let options = try ModelOptions.parse(["--model", model, "--precision", bench.precision.rawValue])
-                first = try bench.storeOptions.apart("bench").open(options)
+                let store = bench.storeOptions.apart("bench")
+                first = try store.open(options, at: store.store + suffix)
                 workers = try bench.jobOptions.workers(beside: first, model: options)
             }
 
