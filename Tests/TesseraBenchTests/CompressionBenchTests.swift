@@ -74,6 +74,9 @@ import Testing
             #expect(page.html.contains("<svg") && !page.html.contains("http") && page.html.contains("a &lt;suite&gt;"))
             #expect(page.html.contains("Selective recompute") && page.html.contains("memcpy"))
             #expect(page.svg.hasPrefix("<svg xmlns"))
+            // Each group of plots has the key of what it draws, in its colours: the first series is the first of the key.
+            #expect(!page.svg.contains(">whole<") && page.svg.contains(">gui-kv<") && page.svg.contains(">snapkv<"))
+            #expect(page.svg.ranges(of: Plot.stroke(0)).count == 3 && page.svg.ranges(of: Plot.stroke(1)).count == 3)
             let json = try JSONSerialization.jsonObject(with: JSONEncoder().encode(report)) as? [String: Any]
             let results = try #require(json?["results"] as? [[String: Any]])
             for key in [

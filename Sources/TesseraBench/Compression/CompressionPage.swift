@@ -29,12 +29,15 @@ public struct CompressionPage {
         """
     }
 
-    /// The plots alone, with their key, as a drawing that stands alone.
+    /// The plots alone, with their keys, as a drawing that stands alone.
     public var svg: String {
-        let all = report.suites.flatMap { suite in
-            [true, false].flatMap { plots(suite, questionKnown: $0) }
-        }
-        return Plot.sheet(all.filter { !$0.svg().isEmpty }, key: methods(report.results))
+        Plot.sheet(
+            report.suites.flatMap { suite in
+                [true, false].compactMap { known in
+                    let names = methods(results(suite, questionKnown: known))
+                    return names.isEmpty ? nil : (plots(suite, questionKnown: known), names)
+                }
+            })
     }
 
     private func section(_ suite: CompressionReport.Suite) -> String {
@@ -96,13 +99,13 @@ public struct CompressionPage {
         report.results.filter { $0.suite == suite.name && $0.questionKnown == questionKnown }
     }
 
-    /// The names of methods, each once.
+    /// The names of methods, each once and in the order in which plots draw them; the whole prompt is not drawn.
     private func methods(_ results: [CompressionReport.Result]) -> [String] {
-        results.map(\.method).reduce(into: []) { if !$0.contains($1) { $0.append($1) } }
+        results.map(\.method).reduce(into: []) { if $1 != "whole", !$0.contains($1) { $0.append($1) } }
     }
 
     private func plots(_ suite: CompressionReport.Suite, questionKnown: Bool) -> [Plot] {
-        let results = results(suite, questionKnown: questionKnown).filter { $0.method != "whole" }
+        let results = results(suite, questionKnown: questionKnown)
         let when = questionKnown ? "question known" : "question withheld"
         func plot(_ title: String, _ y: String, _ value: (CompressionReport.Result) -> Double) -> Plot {
             Plot(

@@ -16,33 +16,55 @@ extension Plot {
     /// What each colour stands for, as elements of a page.
     static func key(_ names: [String]) -> String {
         names.enumerated().map { number, name in
-            "<span><svg viewBox=\"0 0 24 10\"><line x1=\"0\" x2=\"24\" y1=\"5\" y2=\"5\" \(stroke(number))/></svg>"
-                + "\(escaped(name))</span>"
+            "<span><svg viewBox=\"0 0 24 10\">\(sample(number, x: 0, y: 5))</svg>\(escaped(name))</span>"
         }.joined()
     }
 
     /// Plots side by side, with their key, as a drawing that stands alone.
     static func sheet(_ plots: [Plot], key names: [String]) -> String {
-        let (columns, line) = (2, 18.0)
+        sheet([(plots, names)])
+    }
+
+    /// Groups of plots, each with a key of its own, one below the other, as a drawing that stands alone.
+    static func sheet(_ groups: [(plots: [Plot], key: [String])]) -> String {
+        var (elements, top): ([String], Double) = ([], 0)
+        for group in groups {
+            let (drawn, height) = panels(group.plots, key: group.key, top: top)
+            elements += drawn
+            top += height
+        }
+        let head = [
+            "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 \(width * Double(columns)) \(top)\">",
+            "<style>\(style)</style>", "<rect width=\"100%\" height=\"100%\" fill=\"#fff\"/>",
+        ]
+        return (head + elements + ["</svg>\n"]).joined(separator: "\n")
+    }
+
+    private static let columns = 2
+
+    /// Plots side by side from `top` on, with their key below, and how high all of it is.
+    private static func panels(
+        _ plots: [Plot], key names: [String], top: Double
+    ) -> (elements: [String], height: Double) {
+        let line = 18.0
         let rows = (plots.count + columns - 1) / columns
-        let (sheetWidth, keyTop) = (width * Double(columns), height * Double(rows) + 10)
-        let keyRows = (names.count + columns - 1) / columns
-        let sheetHeight = keyTop + line * Double(keyRows) + 8
+        let (keyTop, keyRows) = (top + height * Double(rows) + 10, (names.count + columns - 1) / columns)
         let panels = plots.enumerated().map { number, plot in
             plot.svg(
-                " x=\"\(width * Double(number % columns))\" y=\"\(height * Double(number / columns))\" "
+                " x=\"\(width * Double(number % columns))\" y=\"\(top + height * Double(number / columns))\" "
                     + "width=\"\(width)\" height=\"\(height)\"")
         }
         let key = names.enumerated().map { number, name in
             let (x, y) = (50 + width * Double(number / keyRows), keyTop + line * (Double(number % keyRows) + 0.5))
-            return "<line x1=\"\(x)\" x2=\"\(x + 24)\" y1=\"\(y)\" y2=\"\(y)\" \(stroke(number))/>"
-                + "<text x=\"\(x + 30)\" y=\"\(y + 4)\">\(escaped(name))</text>"
+            return sample(number, x: x, y: y) + "<text x=\"\(x + 30)\" y=\"\(y + 4)\">\(escaped(name))</text>"
         }
-        let head = [
-            "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 \(sheetWidth) \(sheetHeight)\">",
-            "<style>\(style)</style>", "<rect width=\"100%\" height=\"100%\" fill=\"#fff\"/>",
-        ]
-        return (head + panels + key + ["</svg>\n"]).joined(separator: "\n")
+        return (panels + key, keyTop + line * Double(keyRows) + 8 - top)
+    }
+
+    /// How a series looks, for a key.
+    private static func sample(_ number: Int, x: Double, y: Double) -> String {
+        "<line x1=\"\(x)\" x2=\"\(x + 24)\" y1=\"\(y)\" y2=\"\(y)\" \(stroke(number))/>"
+            + "<circle cx=\"\(x + 12)\" cy=\"\(y)\" r=\"3.2\" \(fill(number))/>"
     }
 
     /// A table as an element of a page.

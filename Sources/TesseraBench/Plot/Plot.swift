@@ -30,7 +30,8 @@ struct Plot {
     private let top = 28.0
     private let bottom = 40.0
 
-    /// Ten colours that stay apart for most eyes (after Tol); the eleventh series has the first one's, and dashes.
+    /// Ten colours that stay apart for most eyes (after Tol); the eleventh series has the first one's, dashes and hollow
+    /// points.
     private static let colours = [
         "#4477aa", "#ee6677", "#228833", "#ccbb44", "#66ccee", "#aa3377", "#bb5500", "#555555", "#009988", "#8855cc",
     ]
@@ -39,6 +40,13 @@ struct Plot {
     static func stroke(_ number: Int) -> String {
         let dashes = number < colours.count ? "" : " stroke-dasharray=\"4 3\""
         return "stroke=\"\(colours[number % colours.count])\" stroke-width=\"1.6\"\(dashes)"
+    }
+
+    /// How the points of a series are drawn, by its number.
+    static func fill(_ number: Int) -> String {
+        let colour = colours[number % colours.count]
+        return number < colours.count
+            ? "fill=\"\(colour)\"" : "fill=\"#fff\" stroke=\"\(colour)\" stroke-width=\"1.6\""
     }
 
     /// The looks of all plots.
@@ -88,10 +96,9 @@ struct Plot {
     private func drawn(_ series: Series, _ number: Int, _ x: Axis, _ y: Axis) -> [String] {
         let sorted = series.points.sorted { $0.x < $1.x }
         let path = sorted.map { "\(placeX($0.x, x)),\(placeY($0.y, y))" }.joined(separator: " ")
-        let colour = Self.colours[number % Self.colours.count]
         return ["<polyline points=\"\(path)\" fill=\"none\" \(Self.stroke(number))/>"]
             + sorted.map { point in
-                "<circle cx=\"\(placeX(point.x, x))\" cy=\"\(placeY(point.y, y))\" r=\"3.2\" fill=\"\(colour)\">"
+                "<circle cx=\"\(placeX(point.x, x))\" cy=\"\(placeY(point.y, y))\" r=\"3.2\" \(Self.fill(number))>"
                     + "<title>\(escaped(point.title))</title></circle>"
             }
     }
