@@ -195,7 +195,7 @@ import Testing
             let assembly = Assembly.stitched(.firstK(count: 2), ratio: 0)
             let before = try await cache.logits(of: Self.prompt, assembly: assembly)
             let keys = Self.prompt.contexts.map { cache.key(of: $0.ids) }
-            for tier in ["keydiff:100%", "lagkv:50%", "keydiff:12"] {
+            for tier in ["keydiff:100%", "lagkv:50%", "keydiff:50"] {
                 let outcome = try cache.chunkStore.recompress(keys, as: ColdTier(tier).form())
                 #expect(outcome.kept == 3 && outcome.rewritten == 0)
             }
