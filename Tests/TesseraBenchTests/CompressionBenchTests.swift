@@ -11,16 +11,6 @@ import Testing
 
 /// The compression bench on the fixture model, with a handful of questions.
 @Suite(.serialized) struct CompressionBenchTests {
-    private func withFixtureCache<R>(_ body: (ContextCache) async throws -> R) async throws -> R {
-        try await withTemporaryDirectory { folder in
-            let cache = try ContextCache(
-                model: fixtures.appendingPathComponent("models/rag-mini.gguf").path,
-                store: folder.appendingPathComponent("store").path,
-                options: ContextCacheOptions(precision: .fp32))
-            return try await body(cache)
-        }
-    }
-
     private var suite: CompressionSuite {
         get throws {
             let file = fixtures.appendingPathComponent("qa/long.jsonl")
@@ -35,7 +25,7 @@ import Testing
     @Test(arguments: [true, false]) func `keeping all changes nothing, and every figure is filled in`(
         questionKnown: Bool
     ) async throws {
-        try await withFixtureCache { cache in
+        try await withFixtureCache(ContextCacheOptions(precision: .fp32)) { cache in
             var report = CompressionReport()
             let methods = [
                 CompressionMethod(PressPlan(snapKV, budget: .share(1))),
@@ -59,7 +49,7 @@ import Testing
     }
 
     @Test func `the report is a page, a drawing and JSON of the fields that are promised`() async throws {
-        try await withFixtureCache { cache in
+        try await withFixtureCache(ContextCacheOptions(precision: .fp32)) { cache in
             var report = CompressionReport()
             let methods = [
                 CompressionMethod(PressPlan(snapKV, budget: .share(0.3), name: "gui-kv")),
@@ -88,7 +78,7 @@ import Testing
     }
 
     @Test func `selective recompute picks the same tokens over fp16, nearly the same over q8 and q4`() async throws {
-        try await withFixtureCache { cache in
+        try await withFixtureCache(ContextCacheOptions(precision: .fp32)) { cache in
             let found = try RecomputeAgreement().run(suite, [.fp16, .q8, .q4], on: cache)
             #expect(found.map(\.codec) == ["fp16", "q8", "q4"] && found.allSatisfy { $0.prompts == 1 })
             #expect(found[0].sameTokens == 1)
@@ -98,7 +88,7 @@ import Testing
     }
 
     @Test func `a suite without questions, and one that the context has no room for, are refused`() async throws {
-        try await withFixtureCache { cache in
+        try await withFixtureCache(ContextCacheOptions(precision: .fp32)) { cache in
             let bench = CompressionBench(suite: "text", [], questionKnown: true)
             await #expect(throws: TesseraError.self) {
                 var report = CompressionReport()

@@ -11,18 +11,8 @@ import Testing
 
 /// What is measured of the fixture model's heads and layers.
 @Suite(.serialized) struct HeadCalibrationTests {
-    private func withFixtureCache<R>(_ body: (ContextCache) async throws -> R) async throws -> R {
-        try await withTemporaryDirectory { folder in
-            let cache = try ContextCache(
-                model: fixtures.appendingPathComponent("models/rag-mini.gguf").path,
-                store: folder.appendingPathComponent("store").path,
-                options: ContextCacheOptions(precision: .fp32))
-            return try await body(cache)
-        }
-    }
-
     @Test func `finds the layer that the fixture model answers from, and its heads`() async throws {
-        try await withFixtureCache { cache in
+        try await withFixtureCache(ContextCacheOptions(precision: .fp32)) { cache in
             var calibration = HeadCalibration()
             calibration.promptTokens = 300
             let assets = try calibration.run(Array(QualitySuite.builtIn.prefix(32)), on: cache)
@@ -38,7 +28,7 @@ import Testing
     }
 
     @Test func `says what is missing where too few answers are right`() async throws {
-        try await withFixtureCache { cache in
+        try await withFixtureCache(ContextCacheOptions(precision: .fp32)) { cache in
             let error = #expect(throws: TesseraError.self) {
                 try HeadCalibration().run(Array(QualitySuite.builtIn.prefix(3)), on: cache)
             }
@@ -47,7 +37,7 @@ import Testing
     }
 
     @Test func `eviction of nothing costs nothing`() async throws {
-        try await withFixtureCache { cache in
+        try await withFixtureCache(ContextCacheOptions(precision: .fp32)) { cache in
             let question = QualitySuite.builtIn[0]
             let needle = try #require(
                 try AnsweredNeedle(question.prompt, of: question, maximum: 48, overlap: 0.5, on: cache))
@@ -62,7 +52,7 @@ import Testing
     }
 
     @Test func `a haystack holds the question's contexts in their order among others, each once`() async throws {
-        try await withFixtureCache { cache in
+        try await withFixtureCache(ContextCacheOptions(precision: .fp32)) { cache in
             let questions = Array(QualitySuite.builtIn.prefix(12))
             let haystack = Haystack(questions, tokens: 900, tokenizer: cache.runtime.tokenizer)
             for (number, question) in questions.enumerated() {

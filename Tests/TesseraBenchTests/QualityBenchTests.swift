@@ -10,15 +10,6 @@ import Testing
 
 /// The benches on the fixture model, with a handful of questions.
 @Suite(.serialized) struct QualityBenchTests {
-    private func withFixtureCache<R>(_ body: (ContextCache) async throws -> R) async throws -> R {
-        try await withTemporaryDirectory { folder in
-            let cache = try ContextCache(
-                model: fixtures.appendingPathComponent("models/rag-mini.gguf").path,
-                store: folder.appendingPathComponent("store").path)
-            return try await body(cache)
-        }
-    }
-
     @Test func `recomputing all is exact, and every figure is filled in`() async throws {
         try await withFixtureCache { cache in
             let questions = QualitySuite.sample(QualitySuite.builtIn, perKind: 2)
