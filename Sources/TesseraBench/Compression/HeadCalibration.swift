@@ -16,7 +16,7 @@ internal import TesseraKV
 /// questions that are given, by default the gate's, whose kinds are the sets of texts over which errors are averaged. The
 /// paper's error of a layer is how far that layer's own output is off, which says nothing of whether anybody needed
 /// it; here it is how much the answer changes. On the fixture model, whose answers all come through layer 3, the paper's
-/// errors give that layer 6 % of the budget and this measure 99 %. Both are kept (``HeadAssets``).
+/// errors give that layer 7 % of all and this measure 99 %. Both are kept (``HeadAssets``).
 public struct HeadCalibration: Sendable {
     /// What stays in the layer whose cost is measured.
     public var budget = PressBudget.share(0.05)
