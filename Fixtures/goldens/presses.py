@@ -77,8 +77,14 @@ def snapkv(layer, kernel):
     return [behind(row, layer["window"]) for row in grouped]
 
 
-def compresskv(layer, kernel, heads):
-    return [behind(votes(layer["attention"], layer["window"], kernel)[heads].mean(axis=0), layer["window"])]
+def compresskv(layer, kernel, heads, weight=0):
+    window = layer["window"]
+    front = votes(layer["attention"], window, kernel)[heads].mean(axis=0)
+    if weight:
+        tokens = layer["received"].shape[-1]
+        reading = layer["received"][heads].mean(axis=0) / np.arange(tokens, 0, -1)
+        front = front / front.max() + weight * reading[:-window] / reading[:-window].max()
+    return [behind(front, window)]
 
 
 def tova(layer):
@@ -364,6 +370,10 @@ def main():
          counts=pyramid(mean, 64, 3, 20, 8), kernel=7)
     case("grouped", "compresskv", layers, [compresskv(layer, 5, voting) for layer, voting in zip(layers, heads)],
          kernel=5, heads=heads)
+    weights = [0.25, 1, 0.5]
+    case("grouped", "compresskv", layers,
+         [compresskv(layer, 5, voting, weight) for layer, voting, weight in zip(layers, heads, weights)],
+         kernel=5, heads=heads, readingWeights=weights)
     case("long", "lagkv", lagging, [lagkv(layer, 4, 32) for layer in lagging], budget=60, sinks=4, lag=32)
     case("long", "lagkv", lagging, [lagkv(layer, 0, 48) for layer in lagging], budget=60, sinks=0, lag=48)
     rests = []

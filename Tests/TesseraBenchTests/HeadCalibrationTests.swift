@@ -18,10 +18,13 @@ import Testing
             let assets = try calibration.run(Array(QualitySuite.builtIn.prefix(32)), on: cache)
             #expect(assets.weights == "\(cache.model.weights)" && assets.samples >= HeadCalibration.leastSamples)
             #expect(assets.scores.count == 8 && assets.scores.allSatisfy { $0.count == 8 })
-            #expect(assets.errors.firstIndex(of: assets.errors.max() ?? 0) == 3)
+            let costs = assets.costs.layers.map { $0[1] }
+            #expect(costs.firstIndex(of: costs.max() ?? 0) == 3)
+            #expect(assets.costs.shares == calibration.shares && assets.costs.layers.count == 8)
+            #expect(assets.costs.layers.allSatisfy { $0[0] > 3 * $0[6] }, "the more stays the less it costs")
+            #expect(assets.strengths()[3] == 1 && assets.strengths().allSatisfy { $0 == 1 || $0 < 0.3 })
             #expect(assets.heads(4)[3].sorted() == [0, 1, 2, 3])
-            #expect(abs(assets.errors.reduce(0, +) - 1) < 1e-9 && abs(assets.outputErrors.reduce(0, +) - 1) < 1e-9)
-            #expect(assets.outputErrors != assets.errors)
+            #expect(abs(assets.outputErrors.reduce(0, +) - 1) < 1e-9)
             try await cache.keep(assets)
             #expect(try await cache.headAssets() == assets)
         }
@@ -42,12 +45,13 @@ import Testing
             let needle = try #require(
                 try AnsweredNeedle(question.prompt, of: question, maximum: 48, overlap: 0.5, on: cache))
             let all = PressPlan(CompressKVPress(heads: needle.scores.map { bestHeads(4, of: $0) }), budget: .share(1))
-            let none = try EvictionCost(of: needle, all, on: cache.runtime)
-            #expect(none.answer.allSatisfy { $0 < 1e-6 } && none.output.allSatisfy { $0 < 1e-4 })
             var few = all
             few.budget = .tokens(20)
-            let some = try EvictionCost(of: needle, few, on: cache.runtime)
-            #expect(some.answer[3] > 0.1 && some.output.allSatisfy { $0 > 0 })
+            let none = try EvictionCost(of: needle, [all, few], published: all, on: cache.runtime)
+            #expect(none.answer.allSatisfy { $0.count == 2 && $0[0] < 1e-6 } && none.output.allSatisfy { $0 < 1e-4 })
+            #expect(none.answer[3][1] > 0.1)
+            let some = try EvictionCost(of: needle, [], published: few, on: cache.runtime)
+            #expect(some.answer.allSatisfy(\.isEmpty) && some.output.allSatisfy { $0 > 0 })
         }
     }
 

@@ -59,8 +59,9 @@ struct `assets of retrieval heads` {
     init() {
         model = Self.model(named: "a", queryHeads: 4, layers: 2)
         assets = HeadAssets(
-            weights: "\(model.weights)", queryHeads: 4, scores: [[0, 3, 1, 2], [5, 5, 0, 1]], errors: [0.75, 0.25],
-            outputErrors: [0.375, 0.625], samples: 3)
+            weights: "\(model.weights)", queryHeads: 4, scores: [[0, 3, 1, 2], [5, 5, 0, 1]],
+            costs: EvictionCosts(shares: [0.0625, 0.5], layers: [[0.75, 0.25], [2, 0]]), outputErrors: [0.375, 0.625],
+            samples: 3)
     }
 
     static func model(named name: String, queryHeads: Int, layers: Int) -> ModelDescription {
@@ -76,6 +77,11 @@ struct `assets of retrieval heads` {
         let text = String(decoding: try assets.encoded(), as: UTF8.self)
         #expect(text.contains(old))
         return Array(text.replacing(old, with: new).utf8)
+    }
+
+    @Test func `tell how strongly each layer's best heads gather, against the strongest layer`() {
+        #expect(assets.strengths(2) == [0.5, 1] && assets.strengths(1) == [0.6, 1])
+        #expect(retrievalStrengths([[0, 0], [0, 0]], heads: 1) == [0, 0] && retrievalStrengths([], heads: 4) == [])
     }
 
     @Test func `come back as they were written, with the best heads of each layer`() throws {
@@ -100,14 +106,14 @@ struct `assets of retrieval heads` {
     }
 
     @Test func `of a newer format are refused as such, whatever else they hold`() throws {
-        for bytes in [try changed("\"version\" : 2", "\"version\" : 3"), Array(#"{"version": 7}"#.utf8)] {
-            expectRefusal(.unsupported, "format", "up to 2", "calibrate heads") { try HeadAssets(bytes, for: model) }
+        for bytes in [try changed("\"version\" : 3", "\"version\" : 4"), Array(#"{"version": 7}"#.utf8)] {
+            expectRefusal(.unsupported, "format", "up to 3", "calibrate heads") { try HeadAssets(bytes, for: model) }
         }
     }
 
     @Test func `of an older format have to be measured again`() throws {
-        for version in [0, 1] {
-            let bytes = try changed("\"version\" : 2", "\"version\" : \(version)")
+        for version in [0, 1, 2] {
+            let bytes = try changed("\"version\" : 3", "\"version\" : \(version)")
             expectRefusal(.unsupported, "earlier version", "calibrate heads") { try HeadAssets(bytes, for: model) }
         }
     }
@@ -118,7 +124,8 @@ struct `assets of retrieval heads` {
             expectRefusal(.corrupt, "calibrate heads") { try HeadAssets(Array(bytes[..<length]), for: model) }
         }
         let changes = [
-            ("0.625", "0.5"), ("0.75", "1e300"), ("0.75", "-0.75"), ("0.75", "1e999"),
+            ("0.625", "0.5"), ("0.375", "1e300"), ("0.75", "-0.75"), ("0.75", "1e999"), ("0.0625", "0.5"),
+            ("0.0625", "0"),
             ("0.75", "null"),
             ("\"samples\" : 3", "\"samples\" : -3"), ("\"samples\" : 3", "\"samples\" : 3.5"),
             ("\"scores\"", "\"scored\""),

@@ -15,7 +15,7 @@ struct `budgets of layers` {
 
     @Test func `by eviction error: CompressKV's worked vectors`() throws {
         func counts(_ errors: [Double]) throws -> [Int] {
-            try ErrorBudget(errors: errors, least: 32, most: 3).counts(mean: 128, tokens: 4000, scores: scores(4, 4000))
+            try ErrorBudget(errors: errors).counts(mean: 128, tokens: 4000, scores: scores(4, 4000))
         }
         #expect(try counts([0.1, 0.2, 0.3, 0.4]) == [70, 109, 147, 186])
         #expect(try counts([0.9, 0.05, 0.03, 0.02]) == [378, 51, 44, 39])
@@ -43,6 +43,7 @@ struct `budgets of layers` {
         var random = SplitMix64(seed: 3)
         for _ in 0..<400 {
             let layers = Int.random(in: 1...9, using: &random)
+            let costs = random.costs(layers: layers)
             let tokens = Int.random(in: 1...80, using: &random)
             let mean = Int.random(in: 1...tokens, using: &random)
             let scores = random.scores(layers: layers, heads: 2, tokens: tokens)
@@ -51,6 +52,7 @@ struct `budgets of layers` {
             let budgets: [any LayerBudget] = [
                 UniformBudget(),
                 ErrorBudget(errors: errors, least: least, most: Int.random(in: 1...9, using: &random)),
+                CostBudget(costs: costs, least: least),
                 PyramidBudget(
                     steepness: Int.random(in: 1...30, using: &random), window: Int.random(in: 0..<mean, using: &random)),
                 ThresholdBudget(least: Int.random(in: 0...20, using: &random)),
@@ -91,6 +93,78 @@ struct `budgets of layers` {
         refused([0.5, 0.5], most: 0, "1 or more times the mean")
         refused([0.5, 0.25, 0.25], "layers don't fit a model of 2")
         for errors in [[1e300, 0], [2, -1], [.nan, 1], [0, 0], [.infinity, 1]] { refused(errors, "add up to 1") }
+    }
+
+    @Test func `by eviction cost give the next token to whom it saves most`() throws {
+        func counts(_ layers: [[Double]], mean: Int, tokens: Int = 100, least: Int = 5) throws -> [Int] {
+            try CostBudget(costs: EvictionCosts(shares: [0.1, 0.4], layers: layers), least: least)
+                .counts(mean: mean, tokens: tokens, scores: scores(layers.count, tokens))
+        }
+        // The first layer saves 0.1 nats a token up to 40 tokens, then 0.01; the second 0.02, then 0.005.
+        let costs = [[3.6, 0.6], [0.9, 0.3]]
+        #expect(try counts(costs, mean: 5) == [5, 5])
+        #expect(try counts(costs, mean: 20) == [35, 5])
+        #expect(try counts(costs, mean: 30) == [40, 20])
+        #expect(try counts(costs, mean: 45) == [50, 40])
+        #expect(try counts(costs, mean: 90) == [100, 80])
+        #expect(try counts(costs, mean: 100) == [100, 100])
+        // Ten times the tokens, ten times the counts.
+        #expect(try counts(costs, mean: 300, tokens: 1000, least: 50) == [400, 200])
+        // What saves nothing is spread evenly.
+        #expect(try counts([[0, 0], [0, 0], [0, 0]], mean: 20) == [20, 20, 20])
+        #expect(try counts([[9, 0], [0, 0], [0, 0]], mean: 50) == [74, 38, 38])
+        // A cost that rises on the way is bridged.
+        #expect(try counts([[1, 2], [0.9, 0]], mean: 40) == [40, 40])
+    }
+
+    @Test func `by eviction cost are of all counts those that cost least`() throws {
+        var random = SplitMix64(seed: 6)
+        for _ in 0..<100 {
+            let costs = random.costs(layers: 3)
+            let tokens = 4 * Int.random(in: 2...5, using: &random)
+            let mean = Int.random(in: 2...tokens, using: &random)
+            let counts = try CostBudget(costs: costs, least: 2).counts(
+                mean: mean, tokens: tokens, scores: scores(3, tokens))
+            func cost(_ counts: [Int]) -> Double {
+                zip(counts, costs.layers).reduce(0) { $0 + Self.cost($1.0, of: tokens, $1.1) }
+            }
+            var best = Double.infinity
+            for first in 2...tokens {
+                for second in 2...tokens where (2...tokens).contains(3 * mean - first - second) {
+                    best = min(best, cost([first, second, 3 * mean - first - second]))
+                }
+            }
+            #expect(abs(cost(counts) - best) < 1e-9, "\(costs), \(mean) of \(tokens)")
+        }
+    }
+
+    /// The convex cost of some tokens of a layer with costs at a quarter and at half of them, the first piece drawn down to
+    /// nothing.
+    private static func cost(_ count: Int, of tokens: Int, _ costs: [Double]) -> Double {
+        let share = Double(count) / Double(tokens)
+        let bridge = costs[0] * (1 - share) / 0.75
+        let first = costs[1] + (costs[0] - costs[1]) * (0.5 - share) / 0.25
+        let second = costs[1] * (1 - share) / 0.5
+        return costs[1] < costs[0] / 1.5 ? max(first, second) : bridge
+    }
+
+    @Test func `by eviction cost refuse a mean below the least, other models' costs, and what contradicts itself`() {
+        func refused(
+            _ layers: [[Double]], shares: [Double] = [0.1, 0.5], least: Int = 16, mean: Int = 40, _ word: String
+        ) {
+            expectRefusal(.invalidInput, word) {
+                try CostBudget(costs: EvictionCosts(shares: shares, layers: layers), least: least)
+                    .counts(mean: mean, tokens: 400, scores: scores(2, 400))
+            }
+        }
+        refused([[2, 1], [2, 1]], mean: 15, "raise --budget")
+        refused([[2, 1], [2, 1]], least: 0, "at least 1 token")
+        refused([[2, 1]], "1 layers don't fit a model of 2")
+        for bad in [[2], [2, 1, 0], [-1, 0], [.nan, 0], [.infinity, 0]] { refused([[2, 1], bad], "contradict") }
+        for shares in [[0.5, 0.1], [0.1, 0.1], [0, 0.5], [0.1, 1], [.nan, 0.5]] {
+            refused([[2, 1], [2, 1]], shares: shares, "contradict")
+        }
+        refused([[], []], shares: [], "contradict")
     }
 
     @Test func `of a pyramid fall from layer to layer and hold the window and one token more, also of few tokens`()
@@ -146,4 +220,16 @@ struct `budgets of layers` {
     }
 
     private func pow4(_ number: Double) -> Double { number * number * number * number }
+}
+
+extension SplitMix64 {
+    /// Costs of layers at two shares, most of them falling.
+    fileprivate mutating func costs(layers: Int) -> EvictionCosts {
+        EvictionCosts(
+            shares: [0.25, 0.5],
+            layers: (0..<layers).map { _ in
+                let first = Double.random(in: 0...1, using: &self)
+                return [first, first * Double.random(in: 0...1.2, using: &self)]
+            })
+    }
 }

@@ -120,6 +120,24 @@ struct `presses on odd input` {
         }
     }
 
+    @Test func `compresskv refuses reading weights that are none, or another model's`() {
+        let view = ViewShape(tokens: 30).view(layer: 2)
+        for weights in [[1], [1, 1], [1, 1, -1], [1, 1, .nan], [.infinity, 1, 1], [1, 1, 1, 1]] {
+            expectRefusal(.invalidInput, "a weight of 0 or more for each of 3 layers") {
+                try CompressKVPress(heads: [[0], [0], [0]], readingWeights: weights).scores(of: view)
+            }
+        }
+    }
+
+    @Test func `compresskv counts what a token received by the tokens that see it`() throws {
+        var view = ViewShape(tokens: 6, window: 2).view()
+        view.received = Array(repeating: [6, 5, 4, 6, 2, 1], count: 4).flatMap { $0 }
+        #expect(view.meanReceived(by: [0, 1], first: 4) == [1, 1, 1, 2])
+        // Where the prompt was computed from its third token on, four tokens see the first.
+        view.receivedFrom = [2, 3, 4, 5]
+        #expect(view.meanReceived(by: [3], first: 4) == [1.5, 1.25, 1, 2])
+    }
+
     @Test func `random draws anew in each layer, and again the same for a seed`() {
         let views = (0..<2).map { ViewShape(tokens: 30).view(layer: $0) }
         let press = RandomPress(seed: .max)

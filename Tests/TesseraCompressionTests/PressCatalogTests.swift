@@ -6,8 +6,8 @@ import Testing
 
 struct `the list of presses` {
     let assets = HeadAssets(
-        weights: "w", queryHeads: 4, scores: [[0, 3, 1, 2], [5, 5, 0, 1]], errors: [0.75, 0.25],
-        outputErrors: [0.75, 0.25], samples: 3)
+        weights: "w", queryHeads: 4, scores: [[0, 3, 1, 2], [5, 5, 0, 1]],
+        costs: EvictionCosts(shares: [0.1], layers: [[3], [1]]), outputErrors: [0.75, 0.25], samples: 3)
 
     @Test(arguments: PressCatalog.names) func `makes a plan of each, of its name and the budget`(_ name: String) throws
     {
@@ -28,7 +28,7 @@ struct `the list of presses` {
         func layers(_ name: String) throws -> String {
             try PressCatalog.plan(named: name, budget: .tokens(40), assets: assets).layers.name
         }
-        let special = ["compresskv": "error", "pyramidkv": "pyramid", "kvzip": "threshold"]
+        let special = ["compresskv": "cost", "pyramidkv": "pyramid", "kvzip": "threshold"]
         for name in PressCatalog.names { #expect(try layers(name) == special[name] ?? "uniform") }
     }
 

@@ -90,7 +90,7 @@ import Testing
             let assets = HeadAssets(
                 weights: "\(cache.model.weights)", queryHeads: heads,
                 scores: Array(repeating: (0..<heads).map(Double.init), count: layers),
-                errors: Array(repeating: 1 / Double(layers), count: layers),
+                costs: EvictionCosts(shares: [0.1], layers: Array(repeating: [1], count: layers)),
                 outputErrors: Array(repeating: 1 / Double(layers), count: layers), samples: 20)
             try await cache.keep(assets)
             #expect(try await cache.headAssets() == assets)

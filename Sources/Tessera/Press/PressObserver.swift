@@ -69,6 +69,7 @@ package final class PressObserver: LayerObserver {
 
     package func layerReceived(_ received: LayerReceived) throws(TesseraError) {
         view?.received = received.sums
+        view?.receivedFrom = received.slots
     }
 
     package func layerWeighed(_ masses: LayerMasses) throws(TesseraError) {

@@ -83,18 +83,22 @@ extension CompressionMethod {
             + (try list(["tova", "h2o", "streamingllm", "random"], budgets, nil))
     }
 
-    /// Each half of CompressKV by itself, and the whole with the paper's numbers: its window, its smoothing, its bounds and
-    /// its error of a layer.
+    /// Each half of CompressKV by itself, the whole with the question's votes alone, and the whole with the paper's numbers:
+    /// its window, its smoothing, its bounds and its error of a layer.
     private static func parts(of assets: HeadAssets, _ budget: PressBudget) -> [CompressionMethod] {
+        let press = CompressKVPress(heads: assets.heads(), readingWeights: assets.strengths())
+        let layers = CostBudget(costs: assets.costs)
         let published = PressPlan(
             CompressKVPress(heads: assets.heads(), window: 8, kernel: 5), budget: budget,
-            layers: ErrorBudget(errors: assets.outputErrors, least: 32, most: 3))
+            layers: ErrorBudget(errors: assets.outputErrors))
         return [
             CompressionMethod(
-                PressPlan(CompressKVPress(heads: assets.heads()), budget: budget), name: "compresskv, heads only"),
+                PressPlan(press, budget: budget), name: "compresskv, heads only"),
             CompressionMethod(
-                PressPlan(SnapKVPress(), budget: budget, layers: ErrorBudget(errors: assets.errors)),
-                name: "compresskv, budgets only"),
+                PressPlan(SnapKVPress(), budget: budget, layers: layers), name: "compresskv, budgets only"),
+            CompressionMethod(
+                PressPlan(CompressKVPress(heads: assets.heads()), budget: budget, layers: layers),
+                name: "compresskv, the question's votes only"),
             CompressionMethod(published, name: "compresskv, as published"),
         ]
     }

@@ -6,32 +6,42 @@ internal import TesseraKV
 
 /// What it costs to evict most tokens of one layer while all others keep theirs, along a right answer.
 struct EvictionCost {
-    /// How much the answer changes: KL(whole ‖ evicted) of the next token, summed over the answer, by layer.
-    let answer: [Double]
+    /// How much the answer changes: KL(whole ‖ evicted) of the next token, summed over the answer, (layer, plan).
+    let answer: [[Double]]
     /// How far the layer's own output is off, summed over the answer, by layer (CompressKV's measure).
     let output: [Double]
 
-    /// - Parameter plan: What each layer keeps.
-    init(of needle: AnsweredNeedle, _ plan: PressPlan, on runtime: any ModelRuntime) throws(TesseraError) {
+    /// - Parameters:
+    ///   - plans: What each layer keeps in turn.
+    ///   - published: What it keeps where its own output is compared.
+    init(
+        of needle: AnsweredNeedle, _ plans: [PressPlan], published: PressPlan, on runtime: any ModelRuntime
+    ) throws(TesseraError) {
         let (length, answer) = (needle.prompt.ids.count, needle.answer)
         let prompt = try ComputedPrompt(
-            needle.prompt, length: length, needs: plan.press.needs, room: answer.count + 1, on: runtime)
-        let kept = try prompt.kept(by: plan)
+            needle.prompt, length: length,
+            needs: (plans + [published]).map(\.press.needs).reduce(PressNeeds()) { $0.union($1) },
+            room: answer.count + 1, on: runtime)
         let slots = Array(length..<length + answer.count)
         let call = PartialPrefill(
             input: .tokens(answer), slots: slots, keyCount: length + slots.count, logits: .all)
-        let watch = AblationWatch(rows: slots, kept: kept.layers.map { $0[0] + slots })
+        let watch = AblationWatch(
+            rows: slots, kept: try prompt.kept(by: published).layers.map { $0[0] + slots })
         let whole = try runtime.prefill(call, over: prompt.buffer, observer: watch).logits
         output = watch.layers.map { evictionError(full: $0.full, compressed: $0.ablated, width: runtime.model.width) }
         let reference = ReferenceDistributions(whole, vocabulary: runtime.model.vocabulary)
-        var costs: [Double] = []
-        for layer in kept.layers.indices {
-            var sets = Array(repeating: [Array(0..<length)], count: kept.layers.count)
-            sets[layer] = kept.layers[layer]
-            let evicted = try KVBuffer(
-                keeping: KeptTokens(tokens: length, layers: sets), of: prompt.buffer, room: answer.count + 1)
-            let logits = try runtime.prefill(call, over: evicted, observer: nil).logits
-            costs.append(reference.meanDivergence(to: logits) * Double(answer.count))
+        let layers = runtime.model.layout.layers
+        var costs = Array(repeating: [Double](), count: layers)
+        for plan in plans {
+            let kept = try prompt.kept(by: plan)
+            for layer in 0..<layers {
+                var sets = Array(repeating: [Array(0..<length)], count: layers)
+                sets[layer] = kept.layers[layer]
+                let evicted = try KVBuffer(
+                    keeping: KeptTokens(tokens: length, layers: sets), of: prompt.buffer, room: answer.count + 1)
+                let logits = try runtime.prefill(call, over: evicted, observer: nil).logits
+                costs[layer].append(reference.meanDivergence(to: logits) * Double(answer.count))
+            }
         }
         self.answer = costs
     }

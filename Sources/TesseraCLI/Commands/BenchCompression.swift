@@ -142,7 +142,8 @@ extension Bench {
         private func heads(of cache: ContextCache) async throws -> HeadAssets {
             if let known = try await cache.headAssets() { return known }
             Notices.say("measuring the model's retrieval heads (tessera calibrate heads)")
-            let assets = try HeadCalibration().run(QualitySuite.builtIn, on: cache)
+            let assets = try HeadCalibration().run(
+                Array(QualitySuite.builtIn.prefix(HeadCalibration.usualQuestions)), on: cache)
             try await cache.keep(assets)
             return assets
         }

@@ -71,11 +71,12 @@ struct CalibrateHeads: AsyncParsableCommand {
         abstract: "Find the heads that gather answers, and what eviction costs each layer.",
         discussion: """
             A head's score is the attention that it pays, while a right answer is written, to the sentence that the answer \
-            is made of, among contexts of other questions. A layer's eviction error is how much the answer changes when \
-            that layer alone forgets most of the prompt, of all layers' errors; beside it stands how far the layer's own \
-            output is off, which the paper goes by. The questions are those of the quality gate, or of a file with lines {"system": …, "contexts": \
-            […], "question": …, "answers": […], "kind": …}. The outcome belongs to the model's exact weights, and is used \
-            by --press compresskv from then on.
+            is made of, among contexts of other questions. A layer's eviction cost is how much the answer changes (KL in \
+            nats) when that layer alone forgets most of the prompt, for several shares that it keeps; beside it stands how \
+            far the layer's own output is off at 5 %, of all layers' errors, which the paper goes by. The questions are \
+            those of the quality gate, or of a file with lines {"system": …, "contexts": […], "question": …, "answers": \
+            […], "kind": …}. The outcome belongs to the model's exact weights, and is used by --press compresskv from \
+            then on.
             """)
 
     @OptionGroup var modelOptions: ModelOptions
@@ -85,7 +86,7 @@ struct CalibrateHeads: AsyncParsableCommand {
     var qa: String?
 
     @Option(help: "How many questions are asked.")
-    var questions = 200
+    var questions = HeadCalibration.usualQuestions
 
     @Flag(help: "Print the outcome as JSON.")
     var json = false
@@ -105,14 +106,18 @@ struct CalibrateHeads: AsyncParsableCommand {
             try Console.line(try TesseraCLI.json(assets))
             return
         }
-        var table = Table(["layer", "heads, best first", "their scores", "eviction error", "of its output"])
+        var table = Table(
+            ["layer", "heads, best first", "their scores"]
+                + assets.costs.shares.map { "cost at \(Int((100 * $0).rounded())) %" } + ["of its output"])
         for (layer, scores) in assets.scores.enumerated() {
             let heads = bestHeads(4, of: scores)
-            table.rows.append([
-                "\(layer)", heads.map(String.init).joined(separator: " "),
-                heads.map { String(format: "%.2f", scores[$0]) }.joined(separator: " "),
-                String(format: "%.3f", assets.errors[layer]), String(format: "%.3f", assets.outputErrors[layer]),
-            ])
+            table.rows.append(
+                [
+                    "\(layer)", heads.map(String.init).joined(separator: " "),
+                    heads.map { String(format: "%.2f", scores[$0]) }.joined(separator: " "),
+                ] + assets.costs.layers[layer].map { String(format: "%.4f", $0) } + [
+                    String(format: "%.3f", assets.outputErrors[layer])
+                ])
         }
         try Console.line(table.text + "\n\n\(assets.samples) answers were counted")
     }

@@ -7,8 +7,8 @@ public import TesseraKV
 /// CompressKV (arXiv 2508.02401 v1), §3.3 and its algorithm 1: with the normalised errors ẽ (``evictionErrors(_:)``), a
 /// least number m and a largest M, B_l = clip(m + round(ẽ_l · L · (mean − m)), m, M), rounding half to even; what is
 /// missing then is added, one each, in the order of falling errors, and what is too much taken in the order of rising
-/// ones, as long as M and m let it. Deviations: no layer gets more than there are tokens; m is 16 and M four times the
-/// mean, where the paper has 32 and three times, since ``HeadAssets/errors`` tell layers further apart than its own do.
+/// ones, as long as M and m let it. Deviation: no layer gets more than there are tokens. ``CostBudget`` is what Tessera goes
+/// by.
 public struct ErrorBudget: LayerBudget {
     /// ẽ of each layer; they add up to 1.
     public var errors: [Double]
@@ -18,7 +18,7 @@ public struct ErrorBudget: LayerBudget {
     public var most: Int
 
     /// A budget of measured errors.
-    public init(errors: [Double], least: Int = 16, most: Int = 4) {
+    public init(errors: [Double], least: Int = 32, most: Int = 3) {
         self.errors = errors
         self.least = least
         self.most = most

@@ -8,7 +8,7 @@ public import TesseraKV
 /// It belongs to the model's exact weights: fine-tuning moves heads.
 public struct HeadAssets: Sendable, Equatable, Codable {
     /// The format that this build writes, and the newest that it reads.
-    public static let version = 2
+    public static let version = 3
 
     /// The format.
     public var version = HeadAssets.version
@@ -18,29 +18,32 @@ public struct HeadAssets: Sendable, Equatable, Codable {
     public var queryHeads: Int
     /// The retrieval score of each query head, by layer.
     public var scores: [[Double]]
-    /// How much answers change when a layer alone is evicted from, as shares of all layers (``ErrorBudget/errors``): what
-    /// presses go by.
-    public var errors: [Double]
+    /// How much answers change when a layer alone is evicted from (``CostBudget``): what presses go by.
+    public var costs: EvictionCosts
     /// How far a layer's own output is off when it is evicted from, as shares of all layers: CompressKV's measure
-    /// (``evictionError(full:compressed:width:epsilon:)``), for comparison.
+    /// (``evictionError(full:compressed:width:epsilon:)``, ``ErrorBudget``), for comparison.
     public var outputErrors: [Double]
     /// The answers that were counted.
     public var samples: Int
 
     /// Assets of all their parts.
     public init(
-        weights: String, queryHeads: Int, scores: [[Double]], errors: [Double], outputErrors: [Double], samples: Int
+        weights: String, queryHeads: Int, scores: [[Double]], costs: EvictionCosts, outputErrors: [Double],
+        samples: Int
     ) {
         self.weights = weights
         self.queryHeads = queryHeads
         self.scores = scores
-        self.errors = errors
+        self.costs = costs
         self.outputErrors = outputErrors
         self.samples = samples
     }
 
     /// Each layer's best heads.
     public func heads(_ count: Int = 4) -> [[Int]] { scores.map { bestHeads(count, of: $0) } }
+
+    /// How strongly each layer's best heads gather (``CompressKVPress/readingWeights``).
+    public func strengths(_ count: Int = 4) -> [Double] { retrievalStrengths(scores, heads: count) }
 
     /// The assets as JSON.
     public func encoded() throws(TesseraError) -> [UInt8] {
@@ -70,7 +73,7 @@ public struct HeadAssets: Sendable, Equatable, Codable {
                 "the retrieval heads are of format \(version), and this build reads up to \(Self.version); use a newer "
                     + "one, or run `tessera calibrate heads` again")
         }
-        guard version > 1 else {
+        guard version == Self.version else {
             throw TesseraError(
                 .unsupported,
                 "the retrieval heads were measured by an earlier version, which knew less; run `tessera calibrate heads` "
@@ -81,7 +84,8 @@ public struct HeadAssets: Sendable, Equatable, Codable {
         } catch {
             throw TesseraError(.corrupt, "the retrieval heads can't be read; run `tessera calibrate heads` again")
         }
-        guard samples >= 0, areShares(errors), areShares(outputErrors), scores.allSatisfy({ $0.allSatisfy { $0 >= 0 } })
+        guard samples >= 0, costs.isConsistent, areShares(outputErrors),
+            scores.allSatisfy({ $0.allSatisfy { $0 >= 0 } })
         else {
             throw TesseraError(
                 .corrupt, "the retrieval heads contradict themselves; run `tessera calibrate heads` again")
@@ -90,7 +94,7 @@ public struct HeadAssets: Sendable, Equatable, Codable {
         guard weights == "\(model.weights)" else {
             throw TesseraError(.invalidInput, "the retrieval heads were measured on another model; \(again)")
         }
-        guard queryHeads == model.queryHeads, scores.count == model.layout.layers, errors.count == scores.count,
+        guard queryHeads == model.queryHeads, scores.count == model.layout.layers, costs.layers.count == scores.count,
             outputErrors.count == scores.count, scores.allSatisfy({ $0.count == queryHeads })
         else {
             throw TesseraError(

@@ -33,6 +33,19 @@ public func bestHeads(_ count: Int, of scores: [Double]) -> [Int] {
     Array(scores.indices.sorted { (scores[$1], $0) < (scores[$0], $1) }.prefix(count))
 }
 
+/// How strongly the best heads of each layer gather, as parts of the strongest layer; 0 where none gathers anything.
+///
+/// What heads look at while a prompt is read tells as much of what answers will need.
+///
+/// - Parameters:
+///   - scores: The retrieval score of each query head, by layer.
+///   - count: How many of a layer's heads are its best.
+public func retrievalStrengths(_ scores: [[Double]], heads count: Int) -> [Double] {
+    let sums = scores.map { scores in bestHeads(count, of: scores).reduce(0) { $0 + scores[$1] } }
+    let highest = sums.reduce(0, max)
+    return highest > 0 ? sums.map { $0 / highest } : sums
+}
+
 /// How far a layer's output is off when it attends to a part of its keys.
 ///
 /// CompressKV, §3.3: e = Σ_t ‖O_compressed − O_full‖ / (‖O_full‖ + ε) over rows t.

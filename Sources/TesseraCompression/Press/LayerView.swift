@@ -32,6 +32,8 @@ public struct LayerView: Sendable {
     public var attention: [Float] = []
     /// The attention that each token received, summed over the computed tokens, (query head, token).
     public var received: [Float] = []
+    /// The tokens that it received attention from, ascending; empty for all.
+    public var receivedFrom: [Int] = []
     /// The tokens that were computed, ascending, where queries are asked for; empty for all.
     public var computed: [Int] = []
     /// Queries before RoPE, (computed token, query head, dimension).
@@ -99,6 +101,22 @@ public struct LayerView: Sendable {
         (0..<tokens).map { token in
             heads.reduce(0) { $0 + numbers[$1 * tokens + token] } / Float(heads.count)
         }
+    }
+
+    /// The attention that the first tokens received from some query heads, on the mean of those heads and of the tokens that
+    /// see it.
+    ///
+    /// - Parameter count: How many tokens; some from there on are among those that it was received from.
+    func meanReceived(by heads: [Int], first count: Int) -> [Float] {
+        var sees = [Bool](repeating: receivedFrom.isEmpty, count: tokens)
+        for token in receivedFrom { sees[token] = true }
+        var rows = sees[count...].count { $0 }
+        var means = mean(received, of: heads).prefix(count).map { $0 }
+        for token in means.indices.reversed() {
+            if sees[token] { rows += 1 }
+            means[token] /= Float(rows)
+        }
+        return means
     }
 
     /// The window's attention summed over its tokens, (query head, token).

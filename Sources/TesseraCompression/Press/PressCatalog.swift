@@ -25,7 +25,8 @@ public struct PressCatalog {
                     .notFound, "compresskv needs the model's retrieval heads; run `tessera calibrate heads` first")
             }
             return PressPlan(
-                CompressKVPress(heads: assets.heads()), budget: budget, layers: ErrorBudget(errors: assets.errors))
+                CompressKVPress(heads: assets.heads(), readingWeights: assets.strengths()), budget: budget,
+                layers: CostBudget(costs: assets.costs))
         },
         Entry("gui-kv", "what matters of screenshots (GUI-KV)", wantsQuestion: true) {
             PressPlan(GUIKVPress(), budget: $0)

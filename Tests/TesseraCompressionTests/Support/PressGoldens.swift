@@ -37,6 +37,7 @@ struct PressGoldens: Decodable {
         let epsilon, saliency, temperature, earlier: Float?
         let redundancy: GUIKVPress.Redundancy?
         let heads: [[Int]]?
+        let readingWeights: [Double]?
         let basis: GUIKVPress.Basis?
         let rotated: Bool?
 
@@ -147,7 +148,10 @@ extension PressGoldens.Case {
         let options = options
         switch press {
         case "snapkv": return SnapKVPress(window: 8, kernel: options.kernel ?? 5)
-        case "compresskv": return CompressKVPress(heads: options.heads ?? [], window: 8, kernel: options.kernel ?? 5)
+        case "compresskv":
+            return CompressKVPress(
+                heads: options.heads ?? [], readingWeights: options.readingWeights ?? [], window: 8,
+                kernel: options.kernel ?? 5)
         case "tova": return TOVAPress()
         case "h2o": return H2OPress(recent: options.recent ?? 0.5)
         case "keydiff": return KeyDiffPress()

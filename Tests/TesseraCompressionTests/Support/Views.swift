@@ -81,8 +81,8 @@ extension PressCatalog {
     /// All presses, each with its options as the list has them and assets for four query heads in three layers.
     static func presses() throws -> [any Press] {
         let assets = HeadAssets(
-            weights: "w", queryHeads: 4, scores: Array(repeating: [4, 3, 2, 1], count: 3), errors: [0.5, 0.25, 0.25],
-            outputErrors: [0.5, 0.25, 0.25], samples: 1)
+            weights: "w", queryHeads: 4, scores: Array(repeating: [4, 3, 2, 1], count: 3),
+            costs: EvictionCosts(shares: [0.1], layers: [[2], [1], [1]]), outputErrors: [0.5, 0.25, 0.25], samples: 1)
         return try names.map { try plan(named: $0, budget: .tokens(1), assets: assets).press }
     }
 }
