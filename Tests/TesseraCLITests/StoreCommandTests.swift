@@ -124,6 +124,11 @@ import Testing
         }
     }
 
+    @Test func `help gives sizes as they could be asked for`() throws {
+        let help = try CommandRun("warm", "--help").output
+        #expect(help.contains("(default: 256MiB)") && !help.contains("ByteCount"))
+    }
+
     @Test func `the doctor finds what is there and what is not`() throws {
         try withStore { store, folder in
             let well = try CommandRun("doctor", "--store", store, "-m", model)

@@ -137,4 +137,11 @@ struct ByteCount: ExpressibleByArgument, Equatable {
         guard let bytes = Quantity.bytes(argument) else { return nil }
         self.bytes = bytes
     }
+
+    /// The number as it could be given.
+    var defaultValueDescription: String {
+        let units = [("GiB", 1 << 30), ("MiB", 1 << 20), ("KiB", 1 << 10)]
+        guard let unit = units.first(where: { bytes > 0 && bytes % $0.1 == 0 }) else { return "\(bytes)" }
+        return "\(bytes / unit.1)\(unit.0)"
+    }
 }
