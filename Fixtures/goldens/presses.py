@@ -83,7 +83,7 @@ def compresskv(layer, kernel, heads, weight=0):
     if weight:
         tokens = layer["received"].shape[-1]
         reading = layer["received"][heads].mean(axis=0) / np.arange(tokens, 0, -1)
-        front = front / front.max() + weight * reading[:-window] / reading[:-window].max()
+        front = front / front[4:].max() + weight * reading[:-window] / reading[4:-window].max()
     return [behind(front, window)]
 
 

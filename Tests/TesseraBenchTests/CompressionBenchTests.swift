@@ -48,6 +48,18 @@ import Testing
         }
     }
 
+    @Test func `a press sees its own window, whatever others of the bench look from`() async throws {
+        try await withFixtureCache(ContextCacheOptions(precision: .fp32)) { cache in
+            let tokens = try cache.promptTokens(QualitySuite.builtIn[0].prompt)
+            let plan = PressPlan(SnapKVPress(window: 4), budget: .share(0.2))
+            func kept(_ needs: PressNeeds) throws -> KeptTokens {
+                try ComputedPrompt(tokens, length: tokens.ids.count, needs: needs, room: 1, on: cache.runtime)
+                    .kept(by: plan)
+            }
+            #expect(try kept(PressNeeds(window: 24)) == kept(plan.press.needs))
+        }
+    }
+
     @Test func `the report is a page, a drawing and JSON of the fields that are promised`() async throws {
         try await withFixtureCache(ContextCacheOptions(precision: .fp32)) { cache in
             var report = CompressionReport()

@@ -60,7 +60,7 @@ struct `assets of retrieval heads` {
         model = Self.model(named: "a", queryHeads: 4, layers: 2)
         assets = HeadAssets(
             weights: "\(model.weights)", queryHeads: 4, scores: [[0, 3, 1, 2], [5, 5, 0, 1]],
-            costs: EvictionCosts(shares: [0.0625, 0.5], layers: [[0.75, 0.25], [2, 0]]), outputErrors: [0.375, 0.625],
+            costs: EvictionCosts(shares: [0.0625, 0.5], layers: [[0.75, 0.25], [1, 0]]), outputErrors: [0.375, 0.625],
             samples: 3)
     }
 
@@ -125,7 +125,7 @@ struct `assets of retrieval heads` {
         }
         let changes = [
             ("0.625", "0.5"), ("0.375", "1e300"), ("0.75", "-0.75"), ("0.75", "1e999"), ("0.0625", "0.5"),
-            ("0.0625", "0"),
+            ("0.0625", "0"), ("0.75", "1.5"),
             ("0.75", "null"),
             ("\"samples\" : 3", "\"samples\" : -3"), ("\"samples\" : 3", "\"samples\" : 3.5"),
             ("\"scores\"", "\"scored\""),

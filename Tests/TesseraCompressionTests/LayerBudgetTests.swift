@@ -100,8 +100,8 @@ struct `budgets of layers` {
             try CostBudget(costs: EvictionCosts(shares: [0.1, 0.4], layers: layers), least: least)
                 .counts(mean: mean, tokens: tokens, scores: scores(layers.count, tokens))
         }
-        // The first layer saves 0.1 nats a token up to 40 tokens, then 0.01; the second 0.02, then 0.005.
-        let costs = [[3.6, 0.6], [0.9, 0.3]]
+        // The first layer saves 0.02 a token up to 40 tokens, then 0.002; the second 0.004, then 0.001.
+        let costs = [[0.72, 0.12], [0.18, 0.06]]
         #expect(try counts(costs, mean: 5) == [5, 5])
         #expect(try counts(costs, mean: 20) == [35, 5])
         #expect(try counts(costs, mean: 30) == [40, 20])
@@ -112,9 +112,9 @@ struct `budgets of layers` {
         #expect(try counts(costs, mean: 300, tokens: 1000, least: 50) == [400, 200])
         // What saves nothing is spread evenly.
         #expect(try counts([[0, 0], [0, 0], [0, 0]], mean: 20) == [20, 20, 20])
-        #expect(try counts([[9, 0], [0, 0], [0, 0]], mean: 50) == [74, 38, 38])
+        #expect(try counts([[0.9, 0], [0, 0], [0, 0]], mean: 50) == [74, 38, 38])
         // A cost that rises on the way is bridged.
-        #expect(try counts([[1, 2], [0.9, 0]], mean: 40) == [40, 40])
+        #expect(try counts([[0.5, 1], [0.45, 0]], mean: 40) == [40, 40])
     }
 
     @Test func `by eviction cost are of all counts those that cost least`() throws {
@@ -157,12 +157,12 @@ struct `budgets of layers` {
                     .counts(mean: mean, tokens: 400, scores: scores(2, 400))
             }
         }
-        refused([[2, 1], [2, 1]], mean: 15, "raise --budget")
-        refused([[2, 1], [2, 1]], least: 0, "at least 1 token")
-        refused([[2, 1]], "1 layers don't fit a model of 2")
-        for bad in [[2], [2, 1, 0], [-1, 0], [.nan, 0], [.infinity, 0]] { refused([[2, 1], bad], "contradict") }
+        refused([[1, 0.5], [1, 0.5]], mean: 15, "raise --budget")
+        refused([[1, 0.5], [1, 0.5]], least: 0, "at least 1 token")
+        refused([[1, 0.5]], "1 layers don't fit a model of 2")
+        for bad in [[1], [1, 0.5, 0], [-1, 0], [.nan, 0], [1.5, 0]] { refused([[1, 0.5], bad], "contradict") }
         for shares in [[0.5, 0.1], [0.1, 0.1], [0, 0.5], [0.1, 1], [.nan, 0.5]] {
-            refused([[2, 1], [2, 1]], shares: shares, "contradict")
+            refused([[1, 0.5], [1, 0.5]], shares: shares, "contradict")
         }
         refused([[], []], shares: [], "contradict")
     }
@@ -229,7 +229,7 @@ extension SplitMix64 {
             shares: [0.25, 0.5],
             layers: (0..<layers).map { _ in
                 let first = Double.random(in: 0...1, using: &self)
-                return [first, first * Double.random(in: 0...1.2, using: &self)]
+                return [first, min(1, first * Double.random(in: 0...1.2, using: &self))]
             })
     }
 }

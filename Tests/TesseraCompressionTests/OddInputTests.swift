@@ -122,7 +122,7 @@ struct `presses on odd input` {
 
     @Test func `compresskv refuses reading weights that are none, or another model's`() {
         let view = ViewShape(tokens: 30).view(layer: 2)
-        for weights in [[1], [1, 1], [1, 1, -1], [1, 1, .nan], [.infinity, 1, 1], [1, 1, 1, 1]] {
+        for weights in [[0], [1], [1, 1], [1, 1, -1], [1, 1, .nan], [.infinity, 1, 1], [1, 1, 1, 1]] {
             expectRefusal(.invalidInput, "a weight of 0 or more for each of 3 layers") {
                 try CompressKVPress(heads: [[0], [0], [0]], readingWeights: weights).scores(of: view)
             }
@@ -136,6 +136,16 @@ struct `presses on odd input` {
         // Where the prompt was computed from its third token on, four tokens see the first.
         view.receivedFrom = [2, 3, 4, 5]
         #expect(view.meanReceived(by: [3], first: 4) == [1.5, 1.25, 1, 2])
+    }
+
+    @Test func `compresskv lets no first token drown what the prompt read`() throws {
+        var view = ViewShape(tokens: 30).view()
+        view.received = Array(repeating: Array(repeating: 1, count: 30), count: 4).flatMap { $0 }
+        let press = CompressKVPress(heads: [[0], [0], [0]], readingWeights: [1, 1, 1])
+        let even = try press.scores(of: view).heads[0]
+        for head in 0..<4 { view.received[head * 30] = 1000 }
+        let sink = try press.scores(of: view).heads[0]
+        #expect(sink[0] > even[0] && sink.dropFirst() == even.dropFirst())
     }
 
     @Test func `random draws anew in each layer, and again the same for a seed`() {

@@ -7,7 +7,7 @@ import Testing
 struct `the list of presses` {
     let assets = HeadAssets(
         weights: "w", queryHeads: 4, scores: [[0, 3, 1, 2], [5, 5, 0, 1]],
-        costs: EvictionCosts(shares: [0.1], layers: [[3], [1]]), outputErrors: [0.75, 0.25], samples: 3)
+        costs: EvictionCosts(shares: [0.1], layers: [[0.75], [0.25]]), outputErrors: [0.75, 0.25], samples: 3)
 
     @Test(arguments: PressCatalog.names) func `makes a plan of each, of its name and the budget`(_ name: String) throws
     {

@@ -63,7 +63,7 @@ struct `a plan` {
         let scores = random.scores(layers: 5, heads: 2, tokens: 100)
         let budgets: [any LayerBudget] = [
             UniformBudget(), PyramidBudget(), ThresholdBudget(), ErrorBudget(errors: [0.4, 0.3, 0.1, 0.1, 0.1]),
-            CostBudget(costs: EvictionCosts(shares: [0.2], layers: [[4], [3], [1], [1], [1]])),
+            CostBudget(costs: EvictionCosts(shares: [0.2], layers: [[0.4], [0.3], [0.1], [0.1], [0.1]])),
         ]
         for layers in budgets {
             for agreement in [PressPlan.Agreement.scored, .layer, .prompt] {

@@ -4,6 +4,7 @@ import Foundation
 import TesseraCompression
 import TesseraKV
 import TesseraReuse
+import TesseraStore
 import TesseraTestSupport
 import Testing
 
@@ -14,6 +15,16 @@ import Testing
         _ press: PressPlan?, assembly: Assembly = .exact, maximum: Int = 8
     ) -> AnswerOptions {
         AnswerOptions(assembly: assembly, ungated: true, press: press, maximumTokens: maximum)
+    }
+
+    /// What could have been measured of a model.
+    private static func assets(of model: ModelDescription) -> HeadAssets {
+        let (layers, heads) = (model.layout.layers, model.queryHeads)
+        return HeadAssets(
+            weights: "\(model.weights)", queryHeads: heads,
+            scores: Array(repeating: (0..<heads).map(Double.init), count: layers),
+            costs: EvictionCosts(shares: [0.1], layers: Array(repeating: [1], count: layers)),
+            outputErrors: Array(repeating: 1 / Double(layers), count: layers), samples: 20)
     }
 
     /// Those of the catalog that need neither assets nor frames.
@@ -45,7 +56,8 @@ import Testing
         try await withSmallCache { cache in
             let prompt = randomPrompt(seed: 33)
             try await cache.ingest(contextsOf: prompt)
-            for name in ["snapkv", "h2o", "expected", "kvzip", "keydiff"] {
+            try await cache.keep(Self.assets(of: cache.model))
+            for name in ["compresskv", "snapkv", "h2o", "expected", "kvzip", "keydiff"] {
                 let press = try await cache.press(named: name, budget: .tokens(40))
                 let answer = try await cache.answer(
                     prompt, options: options(press, assembly: .stitched(.deviation, ratio: 0.2)))
@@ -86,17 +98,21 @@ import Testing
 
     @Test func `finds what was measured of its own model, and refuses another's`() async throws {
         try await withSmallCache { cache in
-            let (layers, heads) = (cache.model.layout.layers, cache.model.queryHeads)
-            let assets = HeadAssets(
-                weights: "\(cache.model.weights)", queryHeads: heads,
-                scores: Array(repeating: (0..<heads).map(Double.init), count: layers),
-                costs: EvictionCosts(shares: [0.1], layers: Array(repeating: [1], count: layers)),
-                outputErrors: Array(repeating: 1 / Double(layers), count: layers), samples: 20)
+            let assets = Self.assets(of: cache.model)
             try await cache.keep(assets)
             #expect(try await cache.headAssets() == assets)
             let press = try await cache.press(named: "compresskv", budget: .tokens(48))
             let answer = try await cache.answer(randomPrompt(seed: 36), options: options(press))
             #expect(answer.report.pressed?.keptTokens == 48)
+
+            let old = Array(
+                String(decoding: try assets.encoded(), as: UTF8.self).replacing(
+                    "\"version\" : 3", with: "\"version\" : 2"
+                ).utf8)
+            try await cache.store.setAsset("heads/\(cache.model.weights.description.prefix(32))", old)
+            let earlier = await refusal { _ = try await cache.press(named: "compresskv", budget: .tokens(48)) }
+            #expect(earlier?.code == .unsupported && earlier?.message.contains("tessera calibrate heads") == true)
+            #expect(try await cache.press(named: "snapkv", budget: .tokens(48)).name == "snapkv")
 
             var other = assets
             other.weights = "another"

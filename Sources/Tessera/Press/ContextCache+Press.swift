@@ -13,12 +13,12 @@ extension ContextCache {
     /// - Throws: ``TesseraError`` as ``PressCatalog/plan(named:budget:assets:)``, and where what was measured belongs to
     ///   another model or can't be read.
     public func press(named name: String, budget: PressBudget) throws(TesseraError) -> PressPlan {
-        try PressCatalog.plan(named: name, budget: budget, assets: headAssets())
+        try PressCatalog.plan(named: name, budget: budget, assets: try headAssets())
     }
 
     /// What `tessera calibrate heads` measured of this model; nil before.
     ///
-    /// - Throws: ``TesseraError`` where it belongs to another model, is of a newer format, or can't be read.
+    /// - Throws: ``TesseraError`` where it belongs to another model, is of another format, or can't be read.
     public func headAssets() throws(TesseraError) -> HeadAssets? {
         guard let bytes = try store.asset(headsAsset) else { return nil }
         return try HeadAssets(bytes, for: model)

@@ -46,7 +46,7 @@ public struct CompressionMethod: Sendable {
 
 extension CompressionMethod {
     /// The presses that are compared on texts where the question is known, at each budget: those that look from it,
-    /// controls, and each half of CompressKV by itself.
+    /// controls, and what CompressKV is made of.
     static func questionKnown(
         budgets: [PressBudget], assets: HeadAssets?
     ) throws(TesseraError) -> [CompressionMethod] {

@@ -57,6 +57,9 @@ struct ComputedPrompt {
         var scores: [TokenScores] = []
         for var view in views {
             view.budget = budget
+            // Others of the bench may look from more tokens.
+            view.window = Array(view.window.suffix(plan.press.needs.window))
+            view.attention = Array(view.attention.suffix(view.window.count * view.queryHeads * view.tokens))
             scores.append(try plan.press.scores(of: view))
         }
         return try plan.keep(scores)

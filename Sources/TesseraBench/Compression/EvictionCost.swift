@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 
+internal import Foundation
 internal import Tessera
 internal import TesseraCompression
 internal import TesseraKV
 
-/// What it costs to evict most tokens of one layer while all others keep theirs, along a right answer.
+/// What it costs to evict tokens of one layer while all others keep theirs, along a right answer.
 struct EvictionCost {
-    /// How much the answer changes: KL(whole ‖ evicted) of the next token, summed over the answer, (layer, plan).
+    /// How much of the answer is lost (``EvictionCosts/layers``), (layer, plan).
     let answer: [[Double]]
     /// How far the layer's own output is off, summed over the answer, by layer (CompressKV's measure).
     let output: [Double]
@@ -40,7 +41,7 @@ struct EvictionCost {
                 let evicted = try KVBuffer(
                     keeping: KeptTokens(tokens: length, layers: sets), of: prompt.buffer, room: answer.count + 1)
                 let logits = try runtime.prefill(call, over: evicted, observer: nil).logits
-                costs[layer].append(reference.meanDivergence(to: logits) * Double(answer.count))
+                costs[layer].append(1 - exp(-reference.meanDivergence(to: logits) * Double(answer.count)))
             }
         }
         self.answer = costs

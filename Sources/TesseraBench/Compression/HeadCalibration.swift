@@ -16,9 +16,9 @@ internal import TesseraKV
 /// questions that are given, by default the gate's, each kind of which counts alike. The paper's error of a layer is how
 /// far that layer's own output is off at one budget, which says nothing of whether anybody needed it; here it is how
 /// much the answer changes, at several. On the fixture model, whose answers all come through layer 3, the paper's errors
-/// give that layer 7 % of all; at the same budget this measure gives it 99 %. Both are kept (``HeadAssets``).
+/// give that layer 7 % of all; at the same budget this measure gives it 90 %. Both are kept (``HeadAssets``).
 public struct HeadCalibration: Sendable {
-    /// The shares of tokens that stay in the layer whose cost is measured.
+    /// The shares of tokens that stay in the layer whose cost is measured, as far as they hold the window of every prompt.
     public var shares = [0.02, 0.05, 0.1, 0.2, 0.35, 0.5, 0.7]
     /// The share that stays in the layer whose own output is compared.
     public var publishedShare = 0.05
@@ -31,7 +31,7 @@ public struct HeadCalibration: Sendable {
     /// The tokens that the contexts of a prompt come to, where the model's context has room for them.
     public var promptTokens = 1024
 
-    /// So many questions tell enough of a model: more give the same heads and costs.
+    /// The questions that are asked where nothing else is said.
     public static let usualQuestions = 200
     /// The fewest answers that anything can be said from.
     public static let leastSamples = 16
@@ -68,9 +68,22 @@ public struct HeadCalibration: Sendable {
         let scores = (0..<cache.model.layout.layers).map { layer in
             (0..<cache.model.queryHeads).map { head in mean(needles.map { $0.scores[layer][head] }) }
         }
+        let press = CompressKVPress(
+            heads: scores.map { bestHeads(heads, of: $0) }, readingWeights: retrievalStrengths(scores, heads: heads))
+        let shortest = needles.map(\.prompt.ids.count).min() ?? 0
+        var shares: [Double] = []
+        for share in self.shares where try PressBudget.share(share).count(of: shortest) >= press.window {
+            shares.append(share)
+        }
+        guard !shares.isEmpty else {
+            throw TesseraError(
+                .invalidInput,
+                "prompts of \(shortest) tokens are too short to measure what eviction costs: give longer contexts (--qa)"
+            )
+        }
         var costs: [String: [EvictionCost]] = [:]
         for (number, needle) in needles.enumerated() {
-            costs[needle.kind, default: []].append(try cost(of: needle, scores, on: cache.runtime))
+            costs[needle.kind, default: []].append(try cost(of: needle, press, shares, on: cache.runtime))
             progress(questions.count + number + 1)
         }
         let kinds = costs.sorted { $0.key < $1.key }.map(\.value)
@@ -87,17 +100,13 @@ public struct HeadCalibration: Sendable {
     }
 
     private func cost(
-        of needle: AnsweredNeedle, _ scores: [[Double]], on runtime: any ModelRuntime
+        of needle: AnsweredNeedle, _ press: CompressKVPress, _ shares: [Double], on runtime: any ModelRuntime
     ) throws(TesseraError) -> EvictionCost {
-        var press = CompressKVPress(heads: scores.map { bestHeads(heads, of: $0) })
-        // In short prompts a small share would not hold the window, which stays.
-        let least = press.window
-        func plan(_ share: Double) -> PressPlan {
-            PressPlan(press, budget: .tokens(max(least, Int((share * Double(needle.prompt.ids.count)).rounded()))))
-        }
-        let published = plan(publishedShare)
-        press.readingWeights = retrievalStrengths(scores, heads: heads)
-        return try EvictionCost(of: needle, shares.map(plan), published: published, on: runtime)
+        var published = press
+        published.readingWeights = []
+        return try EvictionCost(
+            of: needle, shares.map { PressPlan(press, budget: .share($0)) },
+            published: PressPlan(published, budget: .share(max(publishedShare, shares[0]))), on: runtime)
     }
 
     /// Half of a short context is left to the template and the answer.

@@ -138,12 +138,17 @@ extension Bench {
             }
         }
 
-        /// The model's retrieval heads, measured now where they never were.
+        /// The model's retrieval heads, measured now where they never were, or by an earlier version.
         private func heads(of cache: ContextCache) async throws -> HeadAssets {
-            if let known = try await cache.headAssets() { return known }
+            do {
+                if let known = try await cache.headAssets() { return known }
+            } catch  where error.code == .unsupported {
+                Notices.say(error.message)
+            }
             Notices.say("measuring the model's retrieval heads (tessera calibrate heads)")
             let assets = try HeadCalibration().run(
-                Array(QualitySuite.builtIn.prefix(HeadCalibration.usualQuestions)), on: cache)
+                Array(QualitySuite.builtIn.prefix(HeadCalibration.usualQuestions)), on: cache,
+                progress: Notices.calibration)
             try await cache.keep(assets)
             return assets
         }

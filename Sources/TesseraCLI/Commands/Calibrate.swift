@@ -71,9 +71,9 @@ struct CalibrateHeads: AsyncParsableCommand {
         abstract: "Find the heads that gather answers, and what eviction costs each layer.",
         discussion: """
             A head's score is the attention that it pays, while a right answer is written, to the sentence that the answer \
-            is made of, among contexts of other questions. A layer's eviction cost is how much the answer changes (KL in \
-            nats) when that layer alone forgets most of the prompt, for several shares that it keeps; beside it stands how \
-            far the layer's own output is off at 5 %, of all layers' errors, which the paper goes by. The questions are \
+            is made of, among contexts of other questions. A layer's eviction cost is how much of the answer is \
+            lost (1 - exp(-KL)) when that layer alone forgets the rest of the prompt, for several shares that it keeps; \
+            beside it stands how far the layer's own output is off, of all layers' errors, which the paper goes by. The questions are \
             those of the quality gate, or of a file with lines {"system": …, "contexts": […], "question": …, "answers": \
             […], "kind": …}. The outcome belongs to the model's exact weights, and is used by --press compresskv from \
             then on.
@@ -100,7 +100,7 @@ struct CalibrateHeads: AsyncParsableCommand {
     func run() async throws {
         let cache = try storeOptions.open(modelOptions)
         let suite = try qa.map { try QualitySuite.read(readText(at: $0), named: $0) } ?? QualitySuite.builtIn
-        let assets = try HeadCalibration().run(Array(suite.prefix(questions)), on: cache)
+        let assets = try HeadCalibration().run(Array(suite.prefix(questions)), on: cache, progress: Notices.calibration)
         try await cache.keep(assets)
         if json {
             try Console.line(try TesseraCLI.json(assets))

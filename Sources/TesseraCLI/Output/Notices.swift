@@ -13,6 +13,11 @@ enum Notices {
         logger.notice("\(text)")
     }
 
+    /// Tells the user how far the search for retrieval heads is.
+    static func calibration(_ done: Int) {
+        if done % 50 == 0 { say("\(done) questions and answers gone through") }
+    }
+
     /// Tells the user of something that may need looking after.
     static func warn(_ text: String) {
         logger.warning("\(text)")

@@ -7,8 +7,9 @@ public import TesseraKV
 /// It takes the place of CompressKV's ``ErrorBudget``, which knows one number of a layer and has to bound what follows
 /// from it, by a number that suits one budget and not the next. Here each layer's cost is a curve over the share of tokens
 /// that it keeps (``EvictionCosts``), of which the lower convex hull counts; next come, always, the tokens of the
-/// steepest piece that is left: the optimum of a sum of convex costs under one constraint (Everett 1963, Shoham and
-/// Gersho 1988). What no curve asks for is spread evenly. Layers are taken to lose independently of each other.
+/// steepest piece that is left, of equal ones the lowest layer's: the optimum of a sum of convex costs under one
+/// constraint (Everett 1963, Shoham and Gersho 1988). What no curve asks for is spread evenly. What layers lose is taken
+/// to add up, whichever others lose something too.
 public struct CostBudget: LayerBudget {
     /// What eviction costs each layer.
     public var costs: EvictionCosts
@@ -64,7 +65,7 @@ public struct CostBudget: LayerBudget {
     private struct Piece {
         var layer: Int
         var tokens: Int
-        /// Nats a token.
+        /// Of what the costs are of, per share of tokens.
         var saves: Double
     }
 

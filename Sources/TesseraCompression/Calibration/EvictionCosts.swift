@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 
-/// What it costs that one layer alone forgets most of a prompt, at several shares of tokens that it keeps.
+/// What it costs that one layer alone forgets a part of a prompt, at several shares of tokens that it keeps.
 public struct EvictionCosts: Sendable, Equatable, Codable {
     /// The shares of tokens that are kept, rising, above 0 and below 1.
     public var shares: [Double]
-    /// How much a right answer changes, KL(whole ‖ evicted) in nats summed over its tokens, (layer, share).
+    /// How much of a right answer is lost, (layer, share): 1 − exp(−D), with D the KL(whole ‖ evicted) of the next token in
+    /// nats, summed over the answer's tokens; the mean over answers of a kind, and over kinds. The mean of D itself would
+    /// be that of the few answers that are furthest off.
     public var layers: [[Double]]
 
     /// Costs of all their parts.
@@ -18,7 +20,7 @@ public struct EvictionCosts: Sendable, Equatable, Codable {
         !shares.isEmpty && shares.allSatisfy { $0 > 0 && $0 < 1 }
             && zip(shares, shares.dropFirst()).allSatisfy { $0 < $1 }
             && layers.allSatisfy { costs in
-                costs.count == shares.count && costs.allSatisfy { (0..<Double.infinity).contains($0) }
+                costs.count == shares.count && costs.allSatisfy { (0...1).contains($0) }
             }
     }
 

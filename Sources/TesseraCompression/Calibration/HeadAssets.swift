@@ -18,7 +18,7 @@ public struct HeadAssets: Sendable, Equatable, Codable {
     public var queryHeads: Int
     /// The retrieval score of each query head, by layer.
     public var scores: [[Double]]
-    /// How much answers change when a layer alone is evicted from (``CostBudget``): what presses go by.
+    /// How much of an answer is lost when a layer alone is evicted from (``CostBudget``): what presses go by.
     public var costs: EvictionCosts
     /// How far a layer's own output is off when it is evicted from, as shares of all layers: CompressKV's measure
     /// (``evictionError(full:compressed:width:epsilon:)``, ``ErrorBudget``), for comparison.
@@ -58,7 +58,7 @@ public struct HeadAssets: Sendable, Equatable, Codable {
 
     /// Reads assets for a model.
     ///
-    /// - Throws: ``TesseraError`` of code `corrupt` for anything that is not such assets, `unsupported` for a newer
+    /// - Throws: ``TesseraError`` of code `corrupt` for anything that is not such assets, `unsupported` for another
     ///   format, and `invalidInput` for those of another model or another number of heads or layers.
     public init(_ bytes: [UInt8], for model: ModelDescription) throws(TesseraError) {
         struct Version: Decodable { var version: Int }

@@ -35,7 +35,7 @@ public func bestHeads(_ count: Int, of scores: [Double]) -> [Int] {
 
 /// How strongly the best heads of each layer gather, as parts of the strongest layer; 0 where none gathers anything.
 ///
-/// What heads look at while a prompt is read tells as much of what answers will need.
+/// The more a layer's heads gather answers, the more of what they look at while a prompt is read is what answers need.
 ///
 /// - Parameters:
 ///   - scores: The retrieval score of each query head, by layer.

@@ -12,15 +12,15 @@ public struct PressCatalog {
         public var summary: String
         /// Whether it wants to know the question: such a press is of no use before there is one.
         public var wantsQuestion: Bool
-        /// Makes the plan; the assets are those of the model, where there are any.
-        var plan: @Sendable (PressBudget, HeadAssets?) throws(TesseraError) -> PressPlan
+        /// Makes the plan; a press that wants the model's assets asks for them.
+        var plan: @Sendable (PressBudget, () throws(TesseraError) -> HeadAssets?) throws(TesseraError) -> PressPlan
     }
 
     /// All presses.
     public static let entries: [Entry] = [
         Entry("compresskv", "what retrieval heads look at (CompressKV)", wantsQuestion: true) {
             budget, assets throws(TesseraError) in
-            guard let assets else {
+            guard let assets = try assets() else {
                 throw TesseraError(
                     .notFound, "compresskv needs the model's retrieval heads; run `tessera calibrate heads` first")
             }
@@ -63,11 +63,12 @@ public struct PressCatalog {
     /// - Parameters:
     ///   - name: One of ``names``.
     ///   - budget: How much stays.
-    ///   - assets: What was measured of the model; nil where nothing was.
+    ///   - assets: What was measured of the model, nil where nothing was; only looked for where the press goes by it.
     /// - Throws: ``TesseraError`` of code `invalidInput` for an unknown name, `notFound` for a press whose assets are not
     ///   there.
     public static func plan(
-        named name: String, budget: PressBudget, assets: HeadAssets? = nil
+        named name: String, budget: PressBudget,
+        assets: @autoclosure () throws(TesseraError) -> HeadAssets? = nil
     ) throws(TesseraError) -> PressPlan {
         try budget.validate()
         guard let entry = entries.first(where: { $0.name == name }) else {
@@ -81,7 +82,8 @@ public struct PressCatalog {
 extension PressCatalog.Entry {
     fileprivate init(
         _ name: String, _ summary: String, wantsQuestion: Bool = false,
-        plan: @escaping @Sendable (PressBudget, HeadAssets?) throws(TesseraError) -> PressPlan
+        plan:
+            @escaping @Sendable (PressBudget, () throws(TesseraError) -> HeadAssets?) throws(TesseraError) -> PressPlan
     ) {
         (self.name, self.summary, self.wantsQuestion, self.plan) = (name, summary, wantsQuestion, plan)
     }

@@ -13,8 +13,10 @@ public import TesseraKV
 /// two steps, the question does not look at what the second one needs, since nothing but the first tells what that is;
 /// what retrieval heads came back to while they read the prompt, its names above all, is what a second step goes to. So
 /// a token's score is v ÷ max v + w · r ÷ max r, with v the window's votes, r the attention that the voting heads paid to
-/// the token while the prompt was read, on the mean of the rows that see it, and w the layer's ``readingWeights``.
-/// Without weights it is the paper's.
+/// the token while the prompt was read, on the mean of the rows that see it, and w the layer's ``readingWeights``. The
+/// first four tokens, where heads rest that look for nothing, have no part in the maxima. Without weights it is the
+/// paper's. Of a prompt whose chunks are stitched only the computed rows have read: then the question has almost all
+/// votes.
 public struct CompressKVPress: Press {
     /// The query heads that vote in each layer.
     public var heads: [[Int]]
@@ -54,7 +56,7 @@ public struct CompressKVPress: Press {
         }
         let attention = try WindowAttention(view, kernel: kernel, for: self)
         let votes = attention.mean(of: heads[view.layer])
-        guard needs.received else { return attention.scores([votes]) }
+        guard !readingWeights.isEmpty else { return attention.scores([votes]) }
         guard readingWeights.count == view.layout.layers,
             readingWeights.allSatisfy({ (0..<Double.infinity).contains($0) })
         else {
@@ -63,14 +65,15 @@ public struct CompressKVPress: Press {
                 "compresskv takes a weight of 0 or more for each of \(view.layout.layers) layers, not \(readingWeights)"
             )
         }
+        guard needs.received else { return attention.scores([votes]) }
         let weight = Float(readingWeights[view.layer])
         let reading = relative(view.meanReceived(by: heads[view.layer], first: attention.window.lowerBound))
         return attention.scores([zip(relative(votes), reading).map { $0 + weight * $1 }])
     }
 
-    /// Numbers as parts of the highest.
+    /// Numbers as parts of the highest behind the first tokens.
     private func relative(_ numbers: [Float]) -> [Float] {
-        let highest = numbers.reduce(0, max)
+        let highest = numbers.dropFirst(4).reduce(0, max)
         // What is no number must stay so: it shows that the layer can't be judged.
         return highest > 0 ? numbers.map { $0 / highest } : numbers
     }

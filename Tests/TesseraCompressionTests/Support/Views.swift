@@ -82,7 +82,8 @@ extension PressCatalog {
     static func presses() throws -> [any Press] {
         let assets = HeadAssets(
             weights: "w", queryHeads: 4, scores: Array(repeating: [4, 3, 2, 1], count: 3),
-            costs: EvictionCosts(shares: [0.1], layers: [[2], [1], [1]]), outputErrors: [0.5, 0.25, 0.25], samples: 1)
+            costs: EvictionCosts(shares: [0.1], layers: [[0.5], [0.25], [0.25]]), outputErrors: [0.5, 0.25, 0.25],
+            samples: 1)
         return try names.map { try plan(named: $0, budget: .tokens(1), assets: assets).press }
     }
 }
