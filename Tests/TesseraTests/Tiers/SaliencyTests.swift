@@ -39,9 +39,14 @@ import Testing
             let probes = TokenSaliency.probeRows(of: tokens, seed: 1)
             let look = Look(rows: probes.map { prefix.count + $0 }, layers: layout.layers)
             let ids = prefix + chunk
-            _ = try cache.runtime.prefill(
-                PartialPrefill(input: .tokens(ids), slots: Array(ids.indices), keyCount: ids.count, logits: .all),
-                over: try KVBuffer(layout: layout, capacity: ids.count), observer: look)
+            let buffer = try KVBuffer(layout: layout, capacity: ids.count)
+            // In two steps, as chunks are encoded: of another number of rows the last bits are others.
+            for (slots, observer) in [(prefix.indices, nil), (prefix.count..<ids.count, look)] {
+                _ = try cache.runtime.prefill(
+                    PartialPrefill(
+                        input: .tokens(Array(ids[slots])), slots: Array(slots), keyCount: slots.upperBound,
+                        logits: .none), over: buffer, observer: observer)
+            }
             var others = 0
             for layer in 0..<layout.layers {
                 let (heads, numbers) = (cache.model.queryHeads, tokens * layout.width)
