@@ -66,6 +66,31 @@ import Testing
         }
     }
 
+    /// Refuses a layer whose received attention is not that of the rows that it is said to be of: each row pays 1 in all.
+    private struct Auditor: Press {
+        var name: String { "auditor" }
+        var needs: PressNeeds { PressNeeds(received: true) }
+
+        func scores(of view: LayerView) throws(TesseraError) -> TokenScores {
+            let (paid, rows) = (view.received.reduce(0, +), view.queryHeads * view.receivedFrom.count)
+            guard rows > 0, abs(paid - Float(rows)) < 1e-3 * Float(rows) else {
+                throw TesseraError(.invalidInput, "layer \(view.layer): \(rows) rows paid \(paid)")
+            }
+            return TokenScores(shared: Array(repeating: 0, count: view.tokens))
+        }
+    }
+
+    @Test(arguments: [Assembly.exact, .stitched(.deviation, ratio: 0.2)])
+    func `is told from which tokens attention was received, in every layer`(_ assembly: Assembly) async throws {
+        try await withSmallCache { cache in
+            let prompt = randomPrompt(seed: 37)
+            try await cache.ingest(contextsOf: prompt)
+            let plan = PressPlan(Auditor(), budget: .tokens(40))
+            let answer = try await cache.answer(prompt, options: options(plan, assembly: assembly))
+            #expect(answer.report.pressed?.keptTokens == 40)
+        }
+    }
+
     @Test func `leaves a prompt whole that has no more tokens than it would keep`() async throws {
         try await withSmallCache { cache in
             let press = try await cache.press(named: "snapkv", budget: .tokens(4096))

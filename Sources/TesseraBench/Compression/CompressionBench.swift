@@ -166,7 +166,7 @@ public struct CompressionBench: Sendable {
     }
 
     /// What all methods want to see.
-    private var needs: PressNeeds { methods.map(\.needs).reduce(PressNeeds()) { $0.union($1) } }
+    private var needs: PressNeeds { .all(methods.map(\.needs)) }
 
     /// An answer, and how long a token of it takes over the whole prompt; nil where that is not timed.
     private typealias TimedTrial = (trial: AnswerTrial, pace: Double?)

@@ -21,8 +21,7 @@ struct EvictionCost {
         let (length, answer) = (needle.prompt.ids.count, needle.answer)
         let prompt = try ComputedPrompt(
             needle.prompt, length: length,
-            needs: (plans + [published]).map(\.press.needs).reduce(PressNeeds()) { $0.union($1) },
-            room: answer.count + 1, on: runtime)
+            needs: .all((plans + [published]).map(\.press.needs)), room: answer.count + 1, on: runtime)
         let slots = Array(length..<length + answer.count)
         let call = PartialPrefill(
             input: .tokens(answer), slots: slots, keyCount: length + slots.count, logits: .all)

@@ -44,9 +44,9 @@ public struct HeadCalibration: Sendable {
     /// - Parameters:
     ///   - questions: A suite.
     ///   - cache: The model.
-    ///   - progress: Told how many questions are done; each is gone through twice.
+    ///   - progress: Told how many questions are done, and behind them how many right answers, which are gone through again.
     /// - Throws: ``TesseraError`` of code `invalidInput` where fewer than ``leastSamples`` answers are right and have a
-    ///   needle.
+    ///   needle, and where a prompt is too short for a press to leave anything out of.
     public func run(
         _ questions: [QualityQuestion], on cache: ContextCache, progress: (Int) -> Void = { _ in }
     ) throws(TesseraError) -> HeadAssets {
@@ -70,17 +70,7 @@ public struct HeadCalibration: Sendable {
         }
         let press = CompressKVPress(
             heads: scores.map { bestHeads(heads, of: $0) }, readingWeights: retrievalStrengths(scores, heads: heads))
-        let shortest = needles.map(\.prompt.ids.count).min() ?? 0
-        var shares: [Double] = []
-        for share in self.shares where try PressBudget.share(share).count(of: shortest) >= press.window {
-            shares.append(share)
-        }
-        guard !shares.isEmpty else {
-            throw TesseraError(
-                .invalidInput,
-                "prompts of \(shortest) tokens are too short to measure what eviction costs: give longer contexts (--qa)"
-            )
-        }
+        let shares = try shares(of: needles, window: press.window)
         var costs: [String: [EvictionCost]] = [:]
         for (number, needle) in needles.enumerated() {
             costs[needle.kind, default: []].append(try cost(of: needle, press, shares, on: cache.runtime))
@@ -97,6 +87,20 @@ public struct HeadCalibration: Sendable {
             outputErrors: evictionErrors(
                 kinds.map { costs in scores.indices.map { layer in mean(costs.map { $0.output[layer] }) } }),
             samples: needles.count)
+    }
+
+    /// The shares that hold the window in every prompt.
+    private func shares(of needles: [AnsweredNeedle], window: Int) throws(TesseraError) -> [Double] {
+        let shortest = needles.map(\.prompt.ids.count).min() ?? 0
+        var held: [Double] = []
+        for share in shares where try PressBudget.share(share).count(of: shortest) >= window { held.append(share) }
+        guard !held.isEmpty else {
+            throw TesseraError(
+                .invalidInput,
+                "prompts of \(shortest) tokens are too short to measure what eviction costs: give longer contexts (--qa)"
+            )
+        }
+        return held
     }
 
     private func cost(

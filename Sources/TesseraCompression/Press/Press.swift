@@ -59,6 +59,11 @@ public struct PressNeeds: Sendable, Hashable {
         self.frames = frames
     }
 
+    /// What any of some presses asks for.
+    public static func all(_ needs: some Sequence<PressNeeds>) -> PressNeeds {
+        needs.reduce(PressNeeds()) { $0.union($1) }
+    }
+
     /// What either asks for.
     public func union(_ other: PressNeeds) -> PressNeeds {
         PressNeeds(
