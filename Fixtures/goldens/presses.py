@@ -77,13 +77,15 @@ def snapkv(layer, kernel):
     return [behind(row, layer["window"]) for row in grouped]
 
 
-def compresskv(layer, kernel, heads, weight=0):
+def compresskv(layer, kernel, heads, strength=None):
     window = layer["window"]
+    if strength is not None and strength < 0.2:
+        return snapkv(layer, kernel)
     front = votes(layer["attention"], window, kernel)[heads].mean(axis=0)
-    if weight:
+    if strength:
         tokens = layer["received"].shape[-1]
         reading = layer["received"][heads].mean(axis=0) / np.arange(tokens, 0, -1)
-        front = front / front[4:].max() + weight * reading[:-window] / reading[4:-window].max()
+        front = front / front[4:].max() + strength * reading[:-window] / reading[4:-window].max()
     return [behind(front, window)]
 
 
@@ -370,10 +372,10 @@ def main():
          counts=pyramid(mean, 64, 3, 20, 8), kernel=7)
     case("grouped", "compresskv", layers, [compresskv(layer, 5, voting) for layer, voting in zip(layers, heads)],
          kernel=5, heads=heads)
-    weights = [0.25, 1, 0.5]
+    strengths = [0.25, 1, 0.1]
     case("grouped", "compresskv", layers,
-         [compresskv(layer, 5, voting, weight) for layer, voting, weight in zip(layers, heads, weights)],
-         kernel=5, heads=heads, readingWeights=weights)
+         [compresskv(layer, 5, voting, strength) for layer, voting, strength in zip(layers, heads, strengths)],
+         kernel=5, heads=heads, strengths=strengths)
     case("long", "lagkv", lagging, [lagkv(layer, 4, 32) for layer in lagging], budget=60, sinks=4, lag=32)
     case("long", "lagkv", lagging, [lagkv(layer, 0, 48) for layer in lagging], budget=60, sinks=0, lag=48)
     rests = []

@@ -79,6 +79,11 @@ struct `assets of retrieval heads` {
         return Array(text.replacing(old, with: new).utf8)
     }
 
+    /// The assets as JSON of another format.
+    func ofVersion(_ version: Int) throws -> [UInt8] {
+        try changed("\"version\" : \(HeadAssets.version)", "\"version\" : \(version)")
+    }
+
     @Test func `tell how strongly each layer's best heads gather, against the strongest layer`() {
         #expect(assets.strengths(2) == [0.5, 1] && assets.strengths(1) == [0.6, 1])
         #expect(retrievalStrengths([[0, 0], [0, 0]], heads: 1) == [0, 0] && retrievalStrengths([], heads: 4) == [])
@@ -106,14 +111,16 @@ struct `assets of retrieval heads` {
     }
 
     @Test func `of a newer format are refused as such, whatever else they hold`() throws {
-        for bytes in [try changed("\"version\" : 3", "\"version\" : 4"), Array(#"{"version": 7}"#.utf8)] {
-            expectRefusal(.unsupported, "format", "up to 3", "calibrate heads") { try HeadAssets(bytes, for: model) }
+        for bytes in [try ofVersion(HeadAssets.version + 1), Array(#"{"version": 7}"#.utf8)] {
+            expectRefusal(.unsupported, "format", "up to \(HeadAssets.version)", "calibrate heads") {
+                try HeadAssets(bytes, for: model)
+            }
         }
     }
 
     @Test func `of an older format have to be measured again`() throws {
-        for version in [0, 1, 2] {
-            let bytes = try changed("\"version\" : 3", "\"version\" : \(version)")
+        for version in 0..<HeadAssets.version {
+            let bytes = try ofVersion(version)
             expectRefusal(.unsupported, "earlier version", "calibrate heads") { try HeadAssets(bytes, for: model) }
         }
     }

@@ -120,13 +120,23 @@ struct `presses on odd input` {
         }
     }
 
-    @Test func `compresskv refuses reading weights that are none, or another model's`() {
+    @Test func `compresskv refuses strengths that are none, or another model's`() {
         let view = ViewShape(tokens: 30).view(layer: 2)
-        for weights in [[0], [1], [1, 1], [1, 1, -1], [1, 1, .nan], [.infinity, 1, 1], [1, 1, 1, 1]] {
-            expectRefusal(.invalidInput, "a weight of 0 or more for each of 3 layers") {
-                try CompressKVPress(heads: [[0], [0], [0]], readingWeights: weights).scores(of: view)
+        for strengths in [[0], [1], [1, 1], [1, 1, -1], [1, 1, .nan], [.infinity, 1, 1], [1, 1, 1, 1]] {
+            expectRefusal(.invalidInput, "a strength of 0 or more for each of 3 layers") {
+                try CompressKVPress(heads: [[0], [0], [0]], strengths: strengths).scores(of: view)
             }
         }
+    }
+
+    @Test func `compresskv lets each KV head keep what it looks at where no head retrieves`() throws {
+        let view = ViewShape(tokens: 30).view(layer: 1)
+        var press = CompressKVPress(heads: [[0], [0], [0]], strengths: [1, 0.19, 1])
+        #expect(try press.scores(of: view) == SnapKVPress().scores(of: view))
+        press.strengths[1] = 0.2
+        #expect(try press.scores(of: view).heads.count == 1)
+        press.strengths = [0, 0, 0]
+        #expect(!press.needs.received, "nothing that was read counts")
     }
 
     @Test func `compresskv counts what a token received by the tokens that see it`() throws {
@@ -141,7 +151,7 @@ struct `presses on odd input` {
     @Test func `compresskv lets no first token drown what the prompt read`() throws {
         var view = ViewShape(tokens: 30).view()
         view.received = Array(repeating: Array(repeating: 1, count: 30), count: 4).flatMap { $0 }
-        let press = CompressKVPress(heads: [[0], [0], [0]], readingWeights: [1, 1, 1])
+        let press = CompressKVPress(heads: [[0], [0], [0]], strengths: [1, 1, 1])
         let even = try press.scores(of: view).heads[0]
         for head in 0..<4 { view.received[head * 30] = 1000 }
         let sink = try press.scores(of: view).heads[0]

@@ -86,7 +86,7 @@ extension CompressionMethod {
     /// Each half of CompressKV by itself, the whole with the question's votes alone, and the whole with the paper's numbers:
     /// its window, its smoothing, its bounds and its error of a layer.
     private static func parts(of assets: HeadAssets, _ budget: PressBudget) -> [CompressionMethod] {
-        let press = CompressKVPress(heads: assets.heads(), readingWeights: assets.strengths())
+        let press = CompressKVPress(heads: assets.heads(), strengths: assets.strengths())
         let layers = CostBudget(costs: assets.costs)
         let published = PressPlan(
             CompressKVPress(heads: assets.heads(), window: 8, kernel: 5), budget: budget,

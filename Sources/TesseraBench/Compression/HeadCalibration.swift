@@ -69,7 +69,7 @@ public struct HeadCalibration: Sendable {
             (0..<cache.model.queryHeads).map { head in mean(needles.map { $0.scores[layer][head] }) }
         }
         let press = CompressKVPress(
-            heads: scores.map { bestHeads(heads, of: $0) }, readingWeights: retrievalStrengths(scores, heads: heads))
+            heads: scores.map { bestHeads(heads, of: $0) }, strengths: retrievalStrengths(scores, heads: heads))
         let shares = try shares(of: needles, window: press.window)
         var costs: [String: [EvictionCost]] = [:]
         for (number, needle) in needles.enumerated() {
@@ -107,7 +107,7 @@ public struct HeadCalibration: Sendable {
         of needle: AnsweredNeedle, _ press: CompressKVPress, _ shares: [Double], on runtime: any ModelRuntime
     ) throws(TesseraError) -> EvictionCost {
         var published = press
-        published.readingWeights = []
+        published.strengths = []
         return try EvictionCost(
             of: needle, shares.map { PressPlan(press, budget: .share($0)) },
             published: PressPlan(published, budget: .share(max(publishedShare, shares[0]))), on: runtime)

@@ -7,8 +7,8 @@ public import TesseraKV
 ///
 /// It belongs to the model's exact weights: fine-tuning moves heads.
 public struct HeadAssets: Sendable, Equatable, Codable {
-    /// The format that this build writes, and the newest that it reads.
-    public static let version = 3
+    /// The format that this build writes, and the only one that it reads: it changes with what the numbers are of, too.
+    public static let version = 4
 
     /// The format.
     public var version = HeadAssets.version
@@ -42,7 +42,7 @@ public struct HeadAssets: Sendable, Equatable, Codable {
     /// Each layer's best heads.
     public func heads(_ count: Int = 4) -> [[Int]] { scores.map { bestHeads(count, of: $0) } }
 
-    /// How strongly each layer's best heads gather (``CompressKVPress/readingWeights``).
+    /// How strongly each layer's best heads gather (``CompressKVPress/strengths``).
     public func strengths(_ count: Int = 4) -> [Double] { retrievalStrengths(scores, heads: count) }
 
     /// The assets as JSON.

@@ -25,7 +25,7 @@ public struct PressCatalog {
                     .notFound, "compresskv needs the model's retrieval heads; run `tessera calibrate heads` first")
             }
             return PressPlan(
-                CompressKVPress(heads: assets.heads(), readingWeights: assets.strengths()), budget: budget,
+                CompressKVPress(heads: assets.heads(), strengths: assets.strengths()), budget: budget,
                 layers: CostBudget(costs: assets.costs))
         },
         Entry("gui-kv", "what matters of screenshots (GUI-KV)", wantsQuestion: true) {

@@ -35,6 +35,11 @@ struct WindowAttention {
         return scores
     }
 
+    /// Scores of each KV head, the mean of its query heads' sums.
+    func scoresOfHeads(_ view: LayerView) -> TokenScores {
+        scores((0..<view.layout.heads).map { head in mean(of: head * view.group..<(head + 1) * view.group) })
+    }
+
     /// The mean of some query heads' sums.
     func mean(of heads: some Collection<Int>) -> [Float] {
         let tokens = window.lowerBound

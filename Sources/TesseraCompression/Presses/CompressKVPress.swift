@@ -9,29 +9,37 @@ public import TesseraKV
 /// ``retrievalScores(_:heads:counted:span:)``. The rest is SnapKV's: a window, its sums, their smoothing.
 ///
 /// Deviations: the window of 16 and the mean of 7 are ``SnapKVPress``'s; the paper has 8 and 5. It goes with
-/// ``CostBudget``, the paper's with ``ErrorBudget``. And the question is not the only one to vote. Where an answer takes
-/// two steps, the question does not look at what the second one needs, since nothing but the first tells what that is;
-/// what retrieval heads came back to while they read the prompt, its names above all, is what a second step goes to. So
-/// a token's score is v ÷ max v + w · r ÷ max r, with v the window's votes, r the attention that the voting heads paid to
-/// the token while the prompt was read, on the mean of the rows that see it, and w the layer's ``readingWeights``. The
-/// first four tokens, where heads rest that look for nothing, have no part in the maxima. Without weights it is the
-/// paper's. Of a prompt whose chunks are stitched only the computed rows have read: then the question has almost all
-/// votes.
+/// ``CostBudget``, the paper's with ``ErrorBudget``. And it goes by how strongly a layer's heads retrieve
+/// (``strengths``); in a small model one layer may do so for all:
+///
+/// - Where they do, the question is not the only one to vote. Where an answer takes two steps, the question does not look
+///   at what the second one needs, since nothing but the first tells what that is; what retrieval heads came back to while
+///   they read the prompt, its names above all, is what a second step goes to. So a token's score is
+///   v ÷ max v + w · r ÷ max r, with v the window's votes, r the attention that the voting heads paid to the token while
+///   the prompt was read, on the mean of the rows that see it, and w the layer's strength. The first four tokens, where
+///   heads rest that look for nothing, have no part in the maxima. Of a prompt whose chunks are stitched only the computed
+///   rows have read: then the question has almost all votes.
+/// - Where they don't, below ``leastStrength``, none of its heads knows better than another what an answer needs. Each KV
+///   head then keeps what its own query heads look at, which is SnapKV's press.
+///
+/// Without strengths it is the paper's.
 public struct CompressKVPress: Press {
     /// The query heads that vote in each layer.
     public var heads: [[Int]]
-    /// What counts in each layer, beside what the window looks at, of what the prompt looked at: 1 for as much. Empty for
-    /// nothing, in all layers.
-    public var readingWeights: [Double]
+    /// How strongly each layer's voting heads retrieve, 1 in the strongest (``HeadAssets/strengths(_:)``). Empty for the
+    /// paper's press, in which all layers' do, and nothing votes but the window.
+    public var strengths: [Double]
+    /// The strength from which on a layer's heads are retrieval heads.
+    public var leastStrength = 0.2
     /// The last tokens that look.
     public var window: Int
     /// The width of the smoothing, odd.
     public var kernel: Int
 
     /// A press of each layer's voting heads.
-    public init(heads: [[Int]], readingWeights: [Double] = [], window: Int = 16, kernel: Int = 7) {
+    public init(heads: [[Int]], strengths: [Double] = [], window: Int = 16, kernel: Int = 7) {
         self.heads = heads
-        self.readingWeights = readingWeights
+        self.strengths = strengths
         self.window = window
         self.kernel = kernel
     }
@@ -39,9 +47,10 @@ public struct CompressKVPress: Press {
     /// `compresskv`.
     public var name: String { "compresskv" }
     /// The window's attention, and that of the whole prompt where it counts.
-    public var needs: PressNeeds { PressNeeds(window: window, received: readingWeights.contains { $0 != 0 }) }
+    public var needs: PressNeeds { PressNeeds(window: window, received: strengths.contains { $0 >= leastStrength }) }
 
-    /// The smoothed sums, averaged over the layer's retrieval heads, and what those heads read.
+    /// The smoothed sums, averaged over the layer's retrieval heads, and what those heads read; of a layer without such
+    /// heads, one set of scores for each KV head.
     ///
     /// - Throws: ``TesseraError`` of code `invalidInput` where the heads are another model's, for a kernel that is not
     ///   odd, and where no token votes.
@@ -55,20 +64,18 @@ public struct CompressKVPress: Press {
                     + "query heads; run `tessera calibrate heads` for this one")
         }
         let attention = try WindowAttention(view, kernel: kernel, for: self)
-        let votes = attention.mean(of: heads[view.layer])
-        guard !readingWeights.isEmpty else { return attention.scores([votes]) }
-        guard readingWeights.count == view.layout.layers,
-            readingWeights.allSatisfy({ (0..<Double.infinity).contains($0) })
+        guard !strengths.isEmpty else { return attention.scores([attention.mean(of: heads[view.layer])]) }
+        guard strengths.count == view.layout.layers, strengths.allSatisfy({ (0..<Double.infinity).contains($0) })
         else {
             throw TesseraError(
                 .invalidInput,
-                "compresskv takes a weight of 0 or more for each of \(view.layout.layers) layers, not \(readingWeights)"
-            )
+                "compresskv takes a strength of 0 or more for each of \(view.layout.layers) layers, not \(strengths)")
         }
-        guard needs.received else { return attention.scores([votes]) }
-        let weight = Float(readingWeights[view.layer])
+        let strength = strengths[view.layer]
+        guard strength >= leastStrength else { return attention.scoresOfHeads(view) }
+        let votes = relative(attention.mean(of: heads[view.layer]))
         let reading = relative(view.meanReceived(by: heads[view.layer], first: attention.window.lowerBound))
-        return attention.scores([zip(relative(votes), reading).map { $0 + weight * $1 }])
+        return attention.scores([zip(votes, reading).map { $0 + Float(strength) * $1 }])
     }
 
     /// Numbers as parts of the highest behind the first tokens.

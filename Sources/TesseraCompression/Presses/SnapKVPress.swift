@@ -29,10 +29,6 @@ public struct SnapKVPress: Press {
     ///
     /// - Throws: ``TesseraError`` of code `invalidInput` for a kernel that is not odd, and where no token votes.
     public func scores(of view: LayerView) throws(TesseraError) -> TokenScores {
-        let attention = try WindowAttention(view, kernel: kernel, for: self)
-        return attention.scores(
-            (0..<view.layout.heads).map { head in
-                attention.mean(of: head * view.group..<(head + 1) * view.group)
-            })
+        try WindowAttention(view, kernel: kernel, for: self).scoresOfHeads(view)
     }
 }

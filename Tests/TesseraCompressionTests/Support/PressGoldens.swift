@@ -37,7 +37,7 @@ struct PressGoldens: Decodable {
         let epsilon, saliency, temperature, earlier: Float?
         let redundancy: GUIKVPress.Redundancy?
         let heads: [[Int]]?
-        let readingWeights: [Double]?
+        let strengths: [Double]?
         let basis: GUIKVPress.Basis?
         let rotated: Bool?
 
@@ -150,7 +150,7 @@ extension PressGoldens.Case {
         case "snapkv": return SnapKVPress(window: 8, kernel: options.kernel ?? 5)
         case "compresskv":
             return CompressKVPress(
-                heads: options.heads ?? [], readingWeights: options.readingWeights ?? [], window: 8,
+                heads: options.heads ?? [], strengths: options.strengths ?? [], window: 8,
                 kernel: options.kernel ?? 5)
         case "tova": return TOVAPress()
         case "h2o": return H2OPress(recent: options.recent ?? 0.5)
