@@ -132,7 +132,7 @@ import Testing
 
             let old = Array(
                 String(decoding: try assets.encoded(), as: UTF8.self).replacing(
-                    "\"version\" : 3", with: "\"version\" : 2"
+                    "\"version\" : \(HeadAssets.version)", with: "\"version\" : \(HeadAssets.version - 1)"
                 ).utf8)
             try await cache.store.setAsset("heads/\(cache.model.weights.description.prefix(32))", old)
             let earlier = await refusal { _ = try await cache.press(named: "compresskv", budget: .tokens(48)) }
