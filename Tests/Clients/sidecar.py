@@ -175,7 +175,7 @@ def descriptors(pid: int) -> collections.Counter[str]:
         except FileNotFoundError:
             continue
         if target.startswith("/dev/shm/") and ".safetensors" in target:
-            kinds["shared memory"] += 1
+            kinds["spare" if "/spare-" in target else "shared memory"] += 1
         elif target.startswith("/"):
             kinds["file"] += 1
         else:

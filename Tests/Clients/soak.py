@@ -54,7 +54,8 @@ def work(socket: pathlib.Path, seconds: float, clients: int) -> None:
           lambda: descriptors(pid))
     after = descriptors(pid)
     print(f"open files: {dict(before)} before, {dict(after)} after")
-    assert after["shared memory"] == 0, after
+    # One file may stand ready for the next lease, where the last was large.
+    assert after["shared memory"] == 0 and after["spare"] <= 1, after
 
 
 def leases(client: httpx.Client) -> int:
