@@ -54,8 +54,10 @@ def work(socket: pathlib.Path, seconds: float, clients: int) -> None:
           lambda: descriptors(pid))
     after = descriptors(pid)
     print(f"open files: {dict(before)} before, {dict(after)} after")
-    # One file may stand ready for the next lease, where the last was large.
-    assert after["shared memory"] == 0 and after["spare"] <= 1, after
+    assert after["shared memory"] == 0, after
+    # Where the last lease was large, a file stands ready for the next one, for a minute.
+    until(lambda: descriptors(pid)["spare"] == 0, 75, "a spare file stayed open",
+          lambda: descriptors(pid))
 
 
 def leases(client: httpx.Client) -> int:

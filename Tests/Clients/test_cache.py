@@ -12,7 +12,7 @@ import pytest
 from numpy.typing import NDArray
 from safetensors import safe_open
 
-from sidecar import CORPUS, JSON, STITCHED, Sidecar, chunk_ids, until, warm
+from sidecar import CORPUS, JSON, STITCHED, Sidecar, chunk_ids, descriptors, until, warm
 
 Arrays = dict[str, NDArray[Any]]
 
@@ -240,6 +240,29 @@ def test_lease_ends(client: httpx.Client, report: JSON) -> None:
     for seconds in (0, 3601):
         body = {"segments": prompt(report["id"]), "tessera": STITCHED, "seconds": seconds}
         assert client.post("/v1/stitch", json=body).status_code == 400
+
+
+def test_spare_file(server: Sidecar, client: httpx.Client, report: JSON) -> None:
+    def ready() -> list[os.stat_result]:
+        found = [path.stat() for path in server.leases.glob("spare-*")]
+        # The server has it at hand a moment after its memory is there.
+        return [file for file in found if file.st_size > 0 and time.time() > file.st_mtime + 0.5]
+
+    texts = [path.read_text() for path in sorted(CORPUS.iterdir())[:8]]
+    large = [{"text": SYSTEM}, *({"chunk": {"text": text}} for text in texts), {"text": QUESTION}]
+    first = stitch(client, large, missing="compute", format={"dtype": "F32"})
+    assert first["bytes"] > 8 << 20
+    until(lambda: len(ready()) == 1, 10, "no file was made ready")
+    [spare] = ready()
+    second = stitch(client, large, format={"dtype": "F32"})
+    paths = [pathlib.Path(lease["path"]) for lease in (first, second)]
+    assert paths[1].stat().st_ino == spare.st_ino and second["bytes"] == paths[1].stat().st_size
+    assert paths[0].read_bytes() == paths[1].read_bytes()
+    until(lambda: len(ready()) == 1, 10, "no other file was made ready")
+    stitch(client, prompt(report["id"]))
+    assert not list(server.leases.glob("spare-*"))
+    kinds = descriptors(server.pid)
+    assert kinds["spare"] == kinds["shared memory"] == 0
 
 
 def test_records(client: httpx.Client, report: JSON) -> None:
