@@ -14,7 +14,7 @@ struct SlowListener {
         guard listen(descriptor, 0) == 0 else { throw POSIXError(.init(rawValue: errno) ?? .EIO) }
         var address = Self.address(path)
         while waiting.count < 100 {
-            let client = socket(AF_UNIX, Self.stream | CInt(SOCK_NONBLOCK.rawValue), 0)
+            let client = socket(AF_UNIX, Self.nonblockingStream, 0)
             waiting.append(client)
             guard Self.call(connect, client, &address) != 0 else { continue }
             return
@@ -31,24 +31,30 @@ struct SlowListener {
         for _ in waiting.dropLast() { Glibc.close(accept(descriptor, nil, nil)) }
     }
 
-    /// Answers the next one with a line.
-    func answerNext() {
-        let peer = accept(descriptor, nil, nil)
+    /// Waits for the next one and answers it with a line. It holds no thread up: one that waited in `accept` for a client
+    /// that gave up would be missing for all other tests, and for good.
+    func answerNext() async throws {
+        var peer = accept(descriptor, nil, nil)
+        while peer < 0 {
+            guard errno == EAGAIN else { throw POSIXError(.init(rawValue: errno) ?? .EIO) }
+            try await Task.sleep(for: .milliseconds(5))
+            peer = accept(descriptor, nil, nil)
+        }
+        defer { Glibc.close(peer) }
         var bytes = [UInt8](repeating: 0, count: 4096)
         _ = read(peer, &bytes, bytes.count)
         let answer = Array("HTTP/1.1 200 OK\r\ncontent-length: 3\r\n\r\nok\n".utf8)
         _ = write(peer, answer, answer.count)
-        Glibc.close(peer)
     }
 
     func close() {
         for descriptor in waiting + [descriptor] { Glibc.close(descriptor) }
     }
 
-    private static let stream = CInt(SOCK_STREAM.rawValue)
+    private static let nonblockingStream = CInt(SOCK_STREAM.rawValue | SOCK_NONBLOCK.rawValue)
 
     private static func bound(_ path: String) throws -> CInt {
-        let descriptor = socket(AF_UNIX, stream, 0)
+        let descriptor = socket(AF_UNIX, nonblockingStream, 0)
         var address = address(path)
         guard descriptor >= 0, call(bind, descriptor, &address) == 0 else {
             throw POSIXError(.init(rawValue: errno) ?? .EIO)
