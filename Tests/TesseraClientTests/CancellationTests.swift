@@ -4,7 +4,7 @@ import TesseraAPI
 import TesseraClient
 import Testing
 
-@Suite(.timeLimit(.minutes(5)))
+@Suite(.timeLimit(.minutes(1)))
 struct `whoever does not wait any more` {
     /// Cancels work once something holds, and returns what it threw.
     private func cancelled(

@@ -5,7 +5,7 @@ import TesseraAPI
 import TesseraClient
 import Testing
 
-@Suite(.timeLimit(.minutes(5)))
+@Suite(.timeLimit(.minutes(1)))
 struct `a connection` {
     private func failure(_ client: TesseraClient) async throws -> TesseraClientError? {
         var error: TesseraClientError?
@@ -87,7 +87,7 @@ struct `a connection` {
             #expect(error?.kind == .unreachable, "\(error?.message ?? "")")
             #expect(error?.message.contains("takes no more connections just now") == true, "\(error?.message ?? "")")
             // As long as the test has: how often the client gets to try is up to whatever else runs here.
-            let patient = TesseraClientOptions(connectTimeout: .seconds(300))
+            let patient = TesseraClientOptions(connectTimeout: .seconds(60))
             try await withClient(TesseraClient(socket: path, options: patient)) { client in
                 async let answered: Void = {
                     try await Task.sleep(for: .milliseconds(50))

@@ -5,7 +5,7 @@ import TesseraAPI
 import TesseraClient
 import Testing
 
-@Suite(.timeLimit(.minutes(5)))
+@Suite(.timeLimit(.minutes(1)))
 struct `a request that fails` {
     private func failure(_ client: TesseraClient) async -> TesseraClientError? {
         await #expect(throws: TesseraClientError.self) { try await client.models() }

@@ -26,7 +26,7 @@ struct Call: Sendable, CustomTestStringConvertible {
     var testDescription: String { line }
 }
 
-@Suite(.timeLimit(.minutes(5)))
+@Suite(.timeLimit(.minutes(1)))
 struct `each route` {
     private static let calls = [
         Call("POST /v1/chat/completions", Samples.chat) { try await $0.chat(Samples.question) == Samples.chat },

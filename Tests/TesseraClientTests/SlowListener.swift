@@ -34,11 +34,10 @@ struct SlowListener {
     /// Waits for the next one and answers it with a line. It holds no thread up: one that waited in `accept` for a client
     /// that gave up would be missing for all other tests, and for good.
     func answerNext() async throws {
-        var peer = accept(descriptor, nil, nil)
-        while peer < 0 {
-            guard errno == EAGAIN else { throw POSIXError(.init(rawValue: errno) ?? .EIO) }
-            try await Task.sleep(for: .milliseconds(5))
+        var peer: CInt = -1
+        try await until {
             peer = accept(descriptor, nil, nil)
+            return peer >= 0
         }
         defer { Glibc.close(peer) }
         var bytes = [UInt8](repeating: 0, count: 4096)

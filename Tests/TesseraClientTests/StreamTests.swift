@@ -4,7 +4,7 @@ import TesseraAPI
 import TesseraClient
 import Testing
 
-@Suite(.timeLimit(.minutes(5)))
+@Suite(.timeLimit(.minutes(1)))
 struct `a streamed answer` {
     private func texts(_ events: EventSequence<ChatEvent>) async throws(TesseraClientError) -> [String] {
         var texts: [String] = []
